@@ -1,0 +1,3 @@
+"""fabcoord: the coordinator that fablabs run themselves."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,1 @@
+"""Ways to reach a printer: one protocol, one module per way, no server imports."""

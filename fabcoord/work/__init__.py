@@ -1,0 +1,1 @@
+"""Background work: the engine, the run ledger with leases, sandboxed subprocesses."""
