@@ -1,0 +1,1 @@
+"""What runs beside the printers: pairing, sync, journal, runners. No server imports."""
