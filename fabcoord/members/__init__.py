@@ -1,0 +1,1 @@
+"""People: roles, passwords, sessions, tokens; who may do what."""

@@ -1,0 +1,1 @@
+"""Ground floor: database connections, migrations, the event outbox, content-addressed blobs."""

@@ -1,0 +1,146 @@
+"""Content-addressed files: a blob is named by its SHA-256 and stored once."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import tempfile
+import time
+from pathlib import Path
+from typing import IO, Self
+
+from fabcoord.errors import NotFound, TooLarge
+
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_ABANDONED_AFTER_S = 24 * 3600
+
+
+class BlobStore:
+    """The blobs of one lab, under ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self._incoming = root / "incoming"
+        self._incoming.mkdir(parents=True, exist_ok=True)
+
+    def writer(self, limit_bytes: int | None = None) -> BlobWriter:
+        """A file to stream into; becomes a blob at `BlobWriter.commit`."""
+        return BlobWriter(self, self._incoming, limit_bytes)
+
+    def add(self, data: bytes) -> str:
+        """Store ``data`` and return its SHA-256."""
+        with self.writer() as writer:
+            writer.write(data)
+            return writer.commit()
+
+    def add_file(self, path: Path) -> str:
+        """Store a copy of the file at ``path`` and return its SHA-256."""
+        with self.writer() as writer, path.open("rb") as source:
+            while chunk := source.read(1 << 20):
+                writer.write(chunk)
+            return writer.commit()
+
+    def path(self, sha256: str) -> Path:
+        """Where the blob lies. Raises NotFound when there is none of that name."""
+        path = self.place(sha256)
+        if not path.is_file():
+            raise NotFound(f"This lab holds no file with the hash {sha256[:12]}….")
+        return path
+
+    def place(self, sha256: str) -> Path:
+        """Where a blob of that hash lies or would lie."""
+        if not _SHA256.fullmatch(sha256):
+            raise NotFound("That is not a SHA-256 in lower-case hexadecimal.")
+        return self.root / sha256[:2] / sha256
+
+    def sweep_incoming(self) -> None:
+        """Remove what uploads left behind that never ended, older than a day."""
+        for path in self._incoming.iterdir():
+            if path.stat().st_mtime < time.time() - _ABANDONED_AFTER_S:
+                path.unlink(missing_ok=True)
+
+
+class BlobWriter:
+    """A temporary file that hashes what is written to it.
+
+    Readable and seekable as well, so that a form parser may hand it on as an uploaded file.
+    Without a commit it leaves nothing behind.
+    """
+
+    def __init__(self, store: BlobStore, directory: Path, limit_bytes: int | None) -> None:
+        self._store = store
+        self._hash = hashlib.sha256()
+        self._limit_bytes = limit_bytes
+        self.size = 0
+        descriptor, name = tempfile.mkstemp(dir=directory)
+        self.file: IO[bytes] = os.fdopen(descriptor, "w+b")
+        self.temporary_path = Path(name)
+
+    def write(self, data: bytes) -> int:
+        """Append ``data``; raises TooLarge past the limit, OSError when the disk is full."""
+        self.size += len(data)
+        if self._limit_bytes is not None and self.size > self._limit_bytes:
+            raise TooLarge(
+                f"The file is larger than this lab takes ({self._limit_bytes / 1e6:.0f} MB).",
+                hint="Reduce its triangle count, or ask staff to raise the limit.",
+            )
+        self._hash.update(data)
+        return self.file.write(data)
+
+    @property
+    def sha256(self) -> str:
+        return self._hash.hexdigest()
+
+    def commit(self) -> str:
+        """Make it a blob, durably, and return its SHA-256; the same bytes are stored once."""
+        sha256 = self._hash.hexdigest()
+        place = self._store.place(sha256)
+        if place.is_file():
+            self.discard()
+            return sha256
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        self.file.close()
+        place.parent.mkdir(exist_ok=True)
+        self.temporary_path.chmod(0o644)
+        self.temporary_path.replace(place)
+        for directory in (place.parent, place.parent.parent):
+            _fsync_directory(directory)
+        return sha256
+
+    def discard(self) -> None:
+        """Forget it, unless it was committed."""
+        self.file.close()
+        self.temporary_path.unlink(missing_ok=True)
+
+    # What a form parser and its users expect of a file:
+
+    def read(self, size: int = -1) -> bytes:
+        return self.file.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self.file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def flush(self) -> None:
+        self.file.flush()
+
+    def close(self) -> None:
+        self.discard()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
+
+
+def _fsync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

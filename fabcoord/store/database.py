@@ -1,0 +1,126 @@
+"""The lab's one SQLite file, opened by five rules that are kept here and nowhere else.
+
+1. WAL; synchronous=NORMAL, and FULL for what must survive a power cut (``durable=True``).
+2. busy_timeout of 20 s and foreign keys on every connection; one connection per thread at a time.
+3. Writes are ``BEGIN IMMEDIATE`` … ``COMMIT``: a deferred read-then-write fails at once in WAL.
+4. Never on a network file system: WAL needs shared memory.
+5. No telemetry samples in this file: the last value of each printer, and no more.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from fabcoord.store.hub import Hub
+from fabcoord.store.sqlite import Database
+
+_BUSY_TIMEOUT_S = 20.0
+
+Row = dict[str, Any]
+
+
+class Store:
+    """Access to the lab's database; safe to share between threads.
+
+    Args:
+        path: the SQLite file; made if missing.
+
+    Attributes:
+        hub: woken by each commit of this process, and by `events.Tail` for those of others.
+        announce: called after a commit with the id of each run that was queued in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.hub = Hub()
+        self.announce: Callable[[str], None] = lambda run_id: None
+        self._idle: list[Database] = []
+        self._lock = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Database]:
+        """A connection inside one read transaction: all reads see the same moment."""
+        db = self._borrow()
+        try:
+            db.conn.execute("BEGIN")
+            try:
+                yield db
+            finally:
+                db.conn.execute("ROLLBACK")
+        finally:
+            self._give_back(db)
+
+    @contextmanager
+    def writing(self, *, durable: bool = False) -> Iterator[Database]:
+        """A connection inside ``BEGIN IMMEDIATE``, committed at the end unless an error leaves it.
+
+        ``durable`` commits with synchronous=FULL: attempt states, clearance, tokens, money.
+        """
+        db = self._borrow()
+        try:
+            db.conn.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            db.conn.execute("BEGIN IMMEDIATE")
+            db.after_commit, db.announce = [], self.announce
+            try:
+                yield db
+            except BaseException:
+                db.conn.execute("ROLLBACK")
+                raise
+            db.conn.execute("COMMIT")
+            done = db.after_commit
+        finally:
+            self._give_back(db)
+        self.hub.wake()
+        for call in done:
+            call()
+
+    def close(self) -> None:
+        """Close the idle connections."""
+        with self._lock:
+            idle, self._idle = self._idle, []
+        for db in idle:
+            db.close()
+
+    def _borrow(self) -> Database:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return self._open()
+
+    def _give_back(self, db: Database) -> None:
+        with self._lock:
+            self._idle.append(db)
+
+    def _open(self) -> Database:
+        connection = sqlite3.connect(
+            self.path, timeout=_BUSY_TIMEOUT_S, check_same_thread=False, isolation_level=None
+        )
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA foreign_keys=ON")
+        connection.execute("PRAGMA cache_size=-512")
+        return Database(connection)
+
+
+def rows(db: Database, sql: str, params: dict[str, Any] | tuple[Any, ...] = ()) -> list[Row]:
+    """The rows of a query inside the open transaction, as dicts."""
+    cursor = db.conn.execute(sql, params)
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def row(db: Database, sql: str, params: dict[str, Any] | tuple[Any, ...] = ()) -> Row | None:
+    """The first row of a query, or None. With ``RETURNING`` it tells whether a change applied."""
+    found = rows(db, sql, params)
+    return found[0] if found else None
+
+
+def value(db: Database, sql: str, params: dict[str, Any] | tuple[Any, ...] = ()) -> Any:
+    """The first column of the first row, or None."""
+    found = db.conn.execute(sql, params).fetchone()
+    return found[0] if found else None

@@ -1,0 +1,34 @@
+"""sqlite-utils' Database with what happens after a commit, imported without numpy.
+
+A process that stays must not carry numpy (20 MB each); sqlite-utils treats it as optional.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+_without_numpy = "numpy" not in sys.modules
+if _without_numpy:
+    sys.modules["numpy"] = None  # type: ignore[assignment]  # makes `import numpy` fail
+try:
+    import sqlite_utils
+    from sqlite_utils import Migrations
+finally:
+    if _without_numpy:
+        del sys.modules["numpy"]
+
+
+class Database(sqlite_utils.Database):
+    """A connection to the lab's database, inside a transaction that the Store opened.
+
+    Attributes:
+        after_commit: called in order once the open transaction is committed, never otherwise.
+        announce: tells the background workers that a run waits; set by the Store.
+    """
+
+    after_commit: list[Callable[[], None]]
+    announce: Callable[[str], None]
+
+
+__all__ = ["Database", "Migrations"]
