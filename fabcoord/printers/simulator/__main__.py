@@ -1,0 +1,68 @@
+"""``python -m fabcoord.printers.simulator``: a Marlin 2 printer on a pty."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import time
+from pathlib import Path
+
+from fabcoord.printers.simulator.loop import Simulator
+from fabcoord.printers.simulator.port import take_lock
+
+_LOCK_ATTEMPTS = 20  # somebody may just be looking whether the lock is held
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="fabcoord.printers.simulator", description=__doc__)
+    parser.add_argument("--link", type=Path, required=True, help="symbolic link to the port")
+    parser.add_argument("--speed", type=float, default=1.0, help="times faster than real")
+    parser.add_argument("--baud", type=int, default=115200, help="line rate at speed 1")
+    parser.add_argument("--seed", type=int, default=0, help="of the faults")
+    parser.add_argument("--sd", type=Path, help="directory that is the SD card (default: memory)")
+    parser.add_argument("--control", type=Path, help="Unix socket to look inside and do harm")
+    parser.add_argument(
+        "--without",
+        action="append",
+        default=[],
+        choices=["EMERGENCY_PARSER", "SDCARD"],
+        help="a capability that this printer lacks (repeatable)",
+    )
+    parser.add_argument("--reset-on-open", action="store_true", help="as boards with DTR reset")
+    parser.add_argument("--exit-when-alone", type=float, metavar="SECONDS")
+    return parser.parse_args()
+
+
+def main() -> int:
+    options = _arguments()
+    if not options.speed > 0 or options.baud < 300:
+        print("--speed must be above 0 and --baud at least 300", file=sys.stderr)
+        return 2
+    for _ in range(_LOCK_ATTEMPTS):
+        lock = take_lock(options.link)
+        if lock is not None:
+            break
+        time.sleep(0.05)
+    else:
+        print(f"another simulator serves {options.link}", file=sys.stderr)
+        return 3
+    simulator = Simulator(
+        options.link,
+        speed=options.speed,
+        baud=options.baud,
+        seed=options.seed,
+        sd=options.sd,
+        control=options.control,
+        without=frozenset(options.without),
+        reset_on_open=options.reset_on_open,
+        exit_when_alone_s=options.exit_when_alone,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: simulator.stop())
+    simulator.run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""The control channel: tests and people look inside the simulator, and put trouble in.
+
+A Unix socket; each line is one JSON object ``{"do": verb, …}``, each answer one JSON object with
+``ok``. Verbs: ``state``; ``log`` (count, hash and last of the executed commands) and
+``clear_log``; ``fault`` (``kind`` of `wire.Faults.KINDS` with ``rate`` or ``count``); ``garbage``
+(``length``); ``say`` (``text``, a line to the host as if the firmware said it); ``hang``
+(``seconds``, real ones); ``unplug`` (``seconds``); ``reset``; ``kill`` (``reason``); ``put``
+(``name``, ``text``: a file onto the SD card); ``print`` (``name``: start it from the front
+panel); ``press`` (the button that M0, M1 and M600 wait for); ``quit``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import socket
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+
+Answer = Callable[[dict[str, object]], dict[str, object]]
+_LONGEST_LINE = 64 << 20  # an SD file travels in one line
+
+
+# What a host asks to look after the printer, not to print: left out of the log of executed
+# commands, so that the log can be compared with a file.
+CHATTER = frozenset({"M105", "M110", "M113", "M115", "M155", "M27"})
+
+
+class ExecutedLog:
+    """Which commands were executed, in order: how many, as a hash, and the last few."""
+
+    def __init__(self) -> None:
+        self.clear()
+
+    def clear(self) -> None:
+        self._count = 0
+        self._hash = hashlib.sha256()
+        self._last: deque[str] = deque(maxlen=40)
+
+    def add(self, command: str) -> None:
+        if command.partition(" ")[0] not in CHATTER:
+            self._count += 1
+            self._hash.update(command.encode("ascii", "replace") + b"\n")
+            self._last.append(command)
+
+    def report(self) -> dict[str, object]:
+        return {
+            "count": self._count,
+            "sha256": self._hash.hexdigest(),
+            "last": list(self._last),
+        }
+
+
+class Control:
+    """Listens on a Unix socket; the main loop calls `accept` and `read` when select says so."""
+
+    def __init__(self, path: Path, answer: Answer) -> None:
+        self.log = ExecutedLog()
+        path.unlink(missing_ok=True)
+        self._path = path
+        self._answer = answer
+        self._listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            self._listener.bind(str(path))
+        finally:
+            os.umask(before)
+        self._listener.listen(4)
+        self._clients: dict[int, tuple[socket.socket, bytearray]] = {}
+
+    def filenos(self) -> list[int]:
+        return [self._listener.fileno(), *self._clients]
+
+    def ready(self, fd: int) -> None:
+        """Something can be read on ``fd``, one of `filenos`."""
+        if fd == self._listener.fileno():
+            client, _ = self._listener.accept()
+            self._clients[client.fileno()] = (client, bytearray())
+        else:
+            self._read(fd)
+
+    def _read(self, fd: int) -> None:
+        client, waiting = self._clients[fd]
+        try:
+            data = client.recv(65536)
+        except OSError:
+            data = b""
+        if not data or len(waiting) > _LONGEST_LINE:
+            client.close()
+            del self._clients[fd]
+            return
+        waiting += data
+        while (end := waiting.find(b"\n")) >= 0:
+            line = bytes(waiting[:end])
+            del waiting[: end + 1]
+            try:
+                client.sendall(json.dumps(self._reply(line)).encode() + b"\n")
+            except OSError:
+                return  # the next read finds it closed
+
+    def _reply(self, line: bytes) -> dict[str, object]:
+        try:
+            request = json.loads(line)
+            if not isinstance(request, dict):
+                raise TypeError("a request is a JSON object")
+            return {"ok": True} | self._answer(request)
+        except (ValueError, KeyError, TypeError) as error:
+            return {"ok": False, "error": f"{type(error).__name__}: {error}"}
+
+    def close(self) -> None:
+        self._listener.close()
+        self._path.unlink(missing_ok=True)

@@ -1,0 +1,56 @@
+"""Heaters as first-order models: full power below the target, just enough power at it."""
+
+from __future__ import annotations
+
+import math
+
+AMBIENT_C = 21.0
+
+
+class Heater:
+    """One heater. With full power it would settle ``rise_c`` above the room.
+
+    ``time_constant_s`` is how fast it gets there, and how fast it cools.
+    """
+
+    def __init__(self, rise_c: float, time_constant_s: float) -> None:
+        self._hottest_c = AMBIENT_C + rise_c
+        self._tau_s = time_constant_s
+        self._at = 0.0
+        self.temperature_c = AMBIENT_C
+        self.target_c = 0.0
+
+    def advance(self, now: float) -> None:
+        """Bring the temperature up to date."""
+        elapsed_s, self._at = now - self._at, now
+        goal = self._hottest_c if self.temperature_c < self.target_c else AMBIENT_C
+        before = self.temperature_c
+        after = goal + (before - goal) * math.exp(-elapsed_s / self._tau_s)
+        if self.target_c > AMBIENT_C and (before - self.target_c) * (after - self.target_c) <= 0:
+            after = self.target_c
+        self.temperature_c = after
+
+    def reached(self, *, also_cooling: bool) -> bool:
+        """Is it at its target, or above when waiting for heating only?"""
+        if also_cooling:
+            return abs(self.temperature_c - self.target_c) < 1.0
+        return self.temperature_c >= self.target_c - 1.0
+
+    @property
+    def power(self) -> int:
+        """The heater's duty from 0 to 127, as firmware reports it after ``@``."""
+        if self.target_c <= AMBIENT_C or self.temperature_c > self.target_c:
+            return 0
+        if self.temperature_c < self.target_c:
+            return 127
+        return round(127 * (self.target_c - AMBIENT_C) / (self._hottest_c - AMBIENT_C))
+
+
+def hotend() -> Heater:
+    """About 3 °C/s at first, 200 °C within 80 s."""
+    return Heater(rise_c=400.0, time_constant_s=130.0)
+
+
+def bed() -> Heater:
+    """60 °C within two and a half minutes."""
+    return Heater(rise_c=110.0, time_constant_s=300.0)
