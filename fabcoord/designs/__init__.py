@@ -1,0 +1,1 @@
+"""The commons in this lab: library, revisions, lineage, licences, mesh check and previews."""

@@ -1,0 +1,82 @@
+"""Checks one design file: ``… -m fabcoord.designs.meshcheck --input F --format stl --out DIR``.
+
+Writes ``report.json`` and ``mesh.stl`` (stage verdict), then ``light.stl`` and ``preview.png``
+(stage pictures, from ``mesh.stl``). Exit 0 whenever a report is written, whatever it says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+import traceback
+from dataclasses import replace
+from pathlib import Path
+
+from fabcoord.designs.meshcheck.report import MESH_NAME, REPORT_NAME, CheckReport
+from fabcoord.errors import FabcoordError
+
+FORMATS = ("stl", "3mf", "obj", "ply", "off", "step")
+
+
+def main() -> int:
+    """Run the stages that were asked for; 0 when their files are written."""
+    parser = argparse.ArgumentParser(prog="meshcheck", description="Check one design file.")
+    parser.add_argument("--input", type=Path, help="the file to check (stage verdict)")
+    parser.add_argument("--format", choices=FORMATS, help="its format (stage verdict)")
+    parser.add_argument("--out", type=Path, required=True, help="where the results go")
+    parser.add_argument("--stage", choices=("all", "verdict", "pictures"), default="all")
+    options = parser.parse_args()
+    if options.stage != "pictures":
+        if options.input is None or options.format is None:
+            parser.error("--input and --format are needed for the verdict")
+        check(options.input, options.format, options.out)
+    mesh = options.out / MESH_NAME
+    if options.stage != "verdict" and mesh.exists():
+        from fabcoord.designs.meshcheck.pictures import make_pictures
+
+        make_pictures(mesh, options.out)
+    return 0
+
+
+def check(path: Path, file_format: str, out: Path) -> CheckReport:
+    """Check one file, write its report and its print mesh into ``out``, and return the report."""
+    started = time.perf_counter()
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MESH_NAME).unlink(missing_ok=True)
+    try:
+        report = _judge_file(path, file_format, out)
+    except FabcoordError as error:
+        report = CheckReport.failed(str(error))
+    except MemoryError:
+        report = CheckReport.failed(
+            "The model needs more memory to check than is allowed here. Export it with a coarser "
+            "resolution.",
+            code="too_large",
+        )
+    except Exception:  # a hostile file may break any parser in any way; the report must say so
+        traceback.print_exc()
+        report = CheckReport.failed(
+            "The file cannot be read: it is damaged or not what its name says. Export it again, or "
+            "in another format."
+        )
+    report = replace(report, duration_s=round(time.perf_counter() - started, 3))
+    unfinished = out / (REPORT_NAME + ".part")
+    unfinished.write_text(report.to_json(), encoding="utf-8")
+    unfinished.replace(out / REPORT_NAME)
+    return report
+
+
+def _judge_file(path: Path, file_format: str, out: Path) -> CheckReport:
+    from fabcoord.designs.meshcheck.judge import judge
+    from fabcoord.designs.meshcheck.readers import read
+    from fabcoord.designs.meshcheck.stl import write_stl
+
+    judgement = judge(read(path, file_format))
+    if judgement.print_mesh is not None:
+        write_stl(out / MESH_NAME, judgement.print_mesh)
+    return judgement.report
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,105 @@
+"""What a mesh check says: the values that the checking process writes and the server reads."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any
+
+CHECK_VERSION = 1  # raise it when the same file may get another report, so that old ones are redone
+
+REPORT_NAME = "report.json"
+MESH_NAME = "mesh.stl"
+LIGHT_NAME = "light.stl"
+PREVIEW_NAME = "preview.png"
+
+
+class CheckState(StrEnum):
+    """How far a check came."""
+
+    DONE = "done"  # the mesh was read and judged
+    FAILED = "failed"  # the file could not be read, so there is no verdict
+
+
+class Verdict(StrEnum):
+    """Whether a mesh can be printed."""
+
+    PRINTABLE = "printable"  # closed and consistent: slice it
+    REPAIRABLE = "repairable"  # holes or faces the wrong way round, which repair may mend
+    UNPRINTABLE = "unprintable"  # nothing in it can be printed and repair cannot help
+
+
+class Severity(StrEnum):
+    """How much a finding matters for the print."""
+
+    INFO = "info"  # good to know
+    WARNING = "warning"  # prints, but perhaps not as meant
+    ERROR = "error"  # does not print as it is
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that the check noticed, in words for the person who wants to print it.
+
+    ``code`` is stable and for programs. ``count`` is how many times it occurs, ``value`` the
+    measure that matters (its unit is in the message); None where there is none.
+    """
+
+    code: str
+    severity: Severity
+    message: str
+    count: int | None = None
+    value: float | None = None
+    repairable: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReport:
+    """The outcome of one mesh check.
+
+    Lengths are in mm, after conversion of the file's own unit. The numbers are None when the file
+    could not be read (``state`` is failed) or holds nothing that could be measured.
+    """
+
+    state: CheckState
+    verdict: Verdict | None
+    findings: tuple[Finding, ...]
+    triangles: int | None = None
+    bodies: int | None = None
+    volume_mm3: float | None = None
+    area_mm2: float | None = None
+    size_mm: tuple[float, float, float] | None = None
+    min_mm: tuple[float, float, float] | None = None
+    watertight: bool | None = None
+    duration_s: float = 0.0
+    check_version: int = CHECK_VERSION
+
+    @classmethod
+    def failed(cls, message: str, *, code: str = "unreadable") -> CheckReport:
+        """The report of a file that could not be read, with the reason in plain words."""
+        finding = Finding(code, Severity.ERROR, message)
+        return cls(state=CheckState.FAILED, verdict=None, findings=(finding,))
+
+    def as_dict(self) -> dict[str, Any]:
+        """The report as plain dicts and lists, ready for JSON."""
+        return asdict(self)
+
+    def to_json(self) -> str:
+        """The report as JSON text; raises ValueError rather than writing NaN."""
+        return json.dumps(self.as_dict(), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, text: str) -> CheckReport:
+        """Read what `to_json` wrote; raises ValueError, KeyError or TypeError on anything else."""
+        raw = json.loads(text)
+        raw["state"] = CheckState(raw["state"])
+        raw["verdict"] = None if raw["verdict"] is None else Verdict(raw["verdict"])
+        raw["findings"] = tuple(
+            Finding(**item | {"severity": Severity(item["severity"])}) for item in raw["findings"]
+        )
+        for name in ("size_mm", "min_mm"):
+            if raw[name] is not None:
+                x, y, z = raw[name]
+                raw[name] = (float(x), float(y), float(z))
+        return cls(**raw)
