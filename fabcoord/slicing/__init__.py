@@ -1,0 +1,1 @@
+"""Slicing: presets, engines, and the reading and vetting of G-code."""

@@ -1,0 +1,255 @@
+"""Slices as background work: planned, made once, vetted, kept under their key."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fabcoord.errors import FabcoordError, Unprocessable
+from fabcoord.printers import machines
+from fabcoord.printers.machines import MachineModel, Vector
+from fabcoord.slicing import presets
+from fabcoord.slicing.engine import Cancelled, Engine, SliceRequest
+from fabcoord.slicing.estimates import estimate
+from fabcoord.slicing.gate import GateReport, vet
+from fabcoord.slicing.gcode import GcodeInfo
+from fabcoord.slicing.keys import slice_key
+from fabcoord.slicing.placement import Placement, fits
+from fabcoord.slicing.presets import Preset
+from fabcoord.store.blobs import BlobStore
+from fabcoord.store.database import Store, row, value
+from fabcoord.store.events import emit
+from fabcoord.store.sqlite import Database
+from fabcoord.store.values import now
+from fabcoord.work import ledger
+from fabcoord.work.engine import Commit, Task
+
+SLICE = "slice"
+_PRIORITY = 10
+# Failures that another try may mend; all others are the mesh's or the preset's own.
+_WORTH_RETRYING = ("slicer-missing", "interrupted")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One slice to be made: what of, for which machine, with which preset."""
+
+    key: str
+    mesh_sha256: str
+    machine: str
+    preset_id: str
+    placement: Placement
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "mesh_sha256": self.mesh_sha256,
+                "machine": self.machine,
+                "preset_id": self.preset_id,
+                "scale": self.placement.scale,
+                "rotation_deg": self.placement.rotation_deg,
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """A slice as far as it is made. ``estimate`` is of one copy, in the shape of the API."""
+
+    key: str
+    state: str  # pending | done | failed
+    gcode_sha256: str | None
+    gcode_size: int
+    layers: int | None
+    estimate: dict[str, float]
+    error: str
+
+
+class Slices:
+    """The slices of one lab.
+
+    Args:
+        store: the lab's database.
+        engine: the slicer.
+        blobs: where meshes are and G-code goes.
+        work_dir: under which each run gets a directory of its own.
+    """
+
+    def __init__(self, store: Store, engine: Engine, blobs: BlobStore, work_dir: Path) -> None:
+        self._store, self._engine = store, engine
+        self._blobs, self._work_dir = blobs, work_dir
+
+    def plan(
+        self,
+        mesh_sha256: str,
+        size_mm: Vector,
+        machine_id: str,
+        *,
+        quality: str,
+        material: str,
+        nozzle_mm: float | None = None,
+        placement: Placement,
+    ) -> Plan:
+        """Work out what to slice, without slicing.
+
+        Raises Unprocessable when the part does not fit or there is no such preset, and
+        SlicerMissing when no slicer is installed.
+        """
+        model = machines.machine(machine_id)
+        preset = presets.resolve(model, quality, material, nozzle_mm)
+        if reason := fits(size_mm, placement, model, preset.skirt_mm):
+            raise Unprocessable(reason, hint="Scale it down, turn it, or split it.")
+        version = self._engine.version()
+        key = slice_key(mesh_sha256, placement, preset.sha256, self._engine.name, version)
+        return Plan(key, mesh_sha256, machine_id, preset.info.id, placement)
+
+    def ensure(self, db: Database, plan: Plan) -> Slice:
+        """The slice of this plan; queued for making if there is none yet."""
+        known = row(db, "SELECT state, error_slug FROM slices WHERE key = ?", (plan.key,))
+        if known is None or (known["state"] == "failed" and known["error_slug"] in _WORTH_RETRYING):
+            db.conn.execute(
+                "INSERT INTO slices (key, request, created_at) VALUES (?, ?, ?)"
+                " ON CONFLICT DO UPDATE SET state = 'pending', error = '', error_slug = ''",
+                (plan.key, plan.to_json(), now()),
+            )
+            ledger.enqueue(db, SLICE, plan.key, priority=_PRIORITY)
+        return get(db, plan.key)
+
+    def task(self) -> Task:
+        """The kind of run that makes a slice."""
+        return Task(SLICE, self._make, _gave_up)
+
+    def _make(self, key: str, stopped: Callable[[], bool]) -> Commit:
+        """Slice, vet, store; an error becomes the slice's outcome, not the run's."""
+        self._work_dir.mkdir(parents=True, exist_ok=True)
+        out = Path(tempfile.mkdtemp(prefix="slice-", dir=self._work_dir))
+        with self._store.reading() as db:
+            request = json.loads(value(db, "SELECT request FROM slices WHERE key = ?", (key,)))
+        try:
+            return self._sliced(key, request, out, stopped)
+        except Cancelled:
+            return lambda db: _fail(db, key, "interrupted", "Nobody waited for it any more.")
+        except FabcoordError as error:
+            slug, text = error.slug, str(error)
+            return lambda db: _fail(db, key, slug, text)
+        finally:
+            shutil.rmtree(out, ignore_errors=True)
+
+    def _sliced(
+        self, key: str, request: dict[str, Any], out: Path, stopped: Callable[[], bool]
+    ) -> Commit:
+        model = machines.machine(request["machine"])
+        preset = presets.resolve_id(request["preset_id"])
+        x, y, z = request["rotation_deg"]
+        made = self._engine.slice(
+            SliceRequest(
+                mesh=self._blobs.path(request["mesh_sha256"]),
+                machine=model,
+                preset=preset,
+                placement=Placement(request["scale"], (x, y, z)),
+            ),
+            out,
+            cancelled=stopped,
+        )
+        vetted = vet(made.gcode, model).require(model)
+        size = made.gcode.stat().st_size
+        gcode_sha256 = self._blobs.add_file(made.gcode)
+        expected = _estimate(made.info, model, preset, vetted)
+
+        def commit(db: Database) -> None:
+            db.conn.execute(
+                "UPDATE slices SET state = 'done', gcode_sha256 = ?, gcode_size = ?, estimate = ?,"
+                " ended_at = ? WHERE key = ?",
+                (gcode_sha256, size, json.dumps(expected), now(), key),
+            )
+            record_vetting(db, gcode_sha256, model, vetted)
+            emit(db, "slice.done", key=key)
+
+        return commit
+
+
+def get(db: Database, key: str) -> Slice:
+    """The slice of that key, which must have been planned."""
+    found = row(db, "SELECT * FROM slices WHERE key = ?", (key,)) or {}
+    expected = json.loads(found["estimate"])
+    return Slice(
+        key=key,
+        state=found["state"],
+        gcode_sha256=found["gcode_sha256"],
+        gcode_size=found["gcode_size"] or 0,
+        layers=expected.pop("layers", None),
+        estimate=expected,
+        error=found["error"],
+    )
+
+
+def record_vetting(db: Database, gcode_sha256: str, model: MachineModel, seen: GateReport) -> None:
+    """Keep what the gate said of this G-code on this machine, as the machine is defined now."""
+    said = {
+        "refusals": [[one.line, one.code, one.text] for one in seen.refusals],
+        "max_hotend_c": seen.max_hotend_c,
+        "max_bed_c": seen.max_bed_c,
+        "layers": seen.layers,
+        "lines": seen.lines,
+    }
+    db.conn.execute(
+        "INSERT INTO vettings (gcode_sha256, machine_sha256, ok, report, created_at)"
+        " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET ok = excluded.ok,"
+        " report = excluded.report",
+        (gcode_sha256, _machine_sha256(model), int(seen.ok), json.dumps(said), now()),
+    )
+
+
+def is_vetted(db: Database, gcode_sha256: str, machine_id: str) -> bool:
+    """Whether the gate let this G-code pass for this machine with its present limits."""
+    model = machines.machine(machine_id)
+    return bool(
+        value(
+            db,
+            "SELECT ok FROM vettings WHERE gcode_sha256 = ? AND machine_sha256 = ?",
+            (gcode_sha256, _machine_sha256(model)),
+        )
+    )
+
+
+def _machine_sha256(model: MachineModel) -> str:
+    limits = (model.id, model.build_volume_mm, model.travel_mm, model.max_hotend_c)
+    more = (model.max_bed_c, model.max_chamber_c, sorted(model.allow_commands), model.firmware)
+    return hashlib.sha256(repr((limits, more)).encode()).hexdigest()
+
+
+def _estimate(
+    info: GcodeInfo, model: MachineModel, preset: Preset, vetted: GateReport
+) -> dict[str, Any]:
+    expected = estimate(
+        info,
+        model,
+        density_g_cm3=preset.density_g_cm3,
+        filament_cost_per_kg=preset.filament_cost_per_kg,
+    )
+    return {
+        "duration_s": round(expected.duration_s),
+        "mass_g": round(expected.mass_g, 2),
+        "length_mm": round(expected.length_mm, 1),
+        "cost": round(expected.cost, 2),
+        "energy_kwh": round(expected.energy_kwh, 4),
+        "layers": vetted.layers or info.layers,
+    }
+
+
+def _fail(db: Database, key: str, slug: str, text: str) -> None:
+    db.conn.execute(
+        "UPDATE slices SET state = 'failed', error = ?, error_slug = ?, ended_at = ? WHERE key = ?",
+        (text, slug, now(), key),
+    )
+    emit(db, "slice.failed", key=key, error=text)
+
+
+def _gave_up(db: Database, key: str, reason: str) -> None:
+    _fail(db, key, "interrupted", f"Slicing did not end: {reason}. Retry, or simplify the mesh.")
