@@ -16,7 +16,7 @@ _MARGIN = 0.1  # of the picture, on each side
 _OVERSAMPLING = 2
 _CELLS_AT_ONCE = 2_000_000  # spans or pixels in one numpy step: about 150 MB
 
-_BODY = np.array([84.0, 138.0, 184.0])
+_BODY = np.array([90.0, 145.0, 190.0])
 _BACKDROP_TOP = np.array([250.0, 250.0, 251.0])
 _BACKDROP_BOTTOM = np.array([225.0, 229.0, 234.0])
 _KEY_LIGHT = np.array([-0.5, 0.6, 0.75])  # in view axes: right, up, towards the eye
@@ -88,7 +88,7 @@ def _shade(normals: Doubles) -> Doubles:
     fill = _FILL_LIGHT / np.linalg.norm(_FILL_LIGHT)
     half = key + np.array([0.0, 0.0, 1.0])
     half /= np.linalg.norm(half)
-    diffuse = 0.4 + 0.52 * np.maximum(normals @ key, 0) + 0.24 * np.maximum(normals @ fill, 0)
+    diffuse = 0.5 + 0.46 * np.maximum(normals @ key, 0) + 0.24 * np.maximum(normals @ fill, 0)
     gloss = 34.0 * np.maximum(normals @ half, 0) ** 30
     colours: Doubles = diffuse[:, None] * _BODY + gloss[:, None]
     return colours

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from array import array
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
@@ -11,6 +12,8 @@ import numpy as np
 
 from fabcoord.designs.meshcheck.soup import Doubles, Indices, Soup, from_indexed, refuse_too_many
 from fabcoord.errors import UnreadableFile
+
+_COMMENT = re.compile(r"(^|\s+)#.*")  # not within a word: 1.#QNAN is how some programs write NaN
 
 
 def read_obj(path: Path) -> Soup:
@@ -28,10 +31,7 @@ def read_obj(path: Path) -> Soup:
             corners = [_obj_index(token, count) for token in rest.split()]
             _add_fan(indices, corners)
     vertices, faces = _arrays(numbers, indices)
-    # Writers put points first and faces after: when the last points are used by no face, the
-    # faces that used them are probably gone.
-    cut_off = len(vertices) > 0 and (len(faces) == 0 or bool(faces.max() < len(vertices) - 1))
-    return from_indexed(vertices, faces, cut_off=cut_off and len(faces) > 0)
+    return from_indexed(vertices, faces, cut_off=_seems_cut_off(path, len(vertices), faces))
 
 
 def read_off(path: Path) -> Soup:
@@ -39,7 +39,7 @@ def read_off(path: Path) -> Soup:
 
     Raises UnreadableFile when it holds fewer points or faces than it says.
     """
-    lines = (bare for line in _whole_lines(path) if (bare := line.partition("#")[0].strip()))
+    lines = (bare for line in _whole_lines(path) if (bare := _COMMENT.sub("", line)))
     header = next(lines, "").split()
     if not header or not header[0].endswith("OFF"):
         raise UnreadableFile("The file does not begin with OFF.", hint="Export it again as OFF.")
@@ -70,6 +70,20 @@ def read_off(path: Path) -> Soup:
             hint="Export or download it again.",
         )
     return from_indexed(*_arrays(numbers, indices))
+
+
+def _seems_cut_off(path: Path, vertex_count: int, faces: Indices) -> bool:
+    """Whether an OBJ has probably lost its last faces; the format has no mark for its end.
+
+    Points come first, so what is lost are faces: points are left that no face uses, and either the
+    last line is not a whole one or the last points are among them.
+    """
+    if not len(faces) or len(unused := np.setdiff1d(np.arange(vertex_count), faces)) == 0:
+        return False
+    with path.open("rb") as file:
+        file.seek(-1, 2)
+        whole_line = file.read() in b"\r\n"
+    return not whole_line or bool(unused[-1] == vertex_count - 1)
 
 
 def _whole_lines(path: Path) -> Iterator[str]:
