@@ -23,7 +23,7 @@ from fabcoord.slicing.keys import slice_key
 from fabcoord.slicing.placement import Placement, fits
 from fabcoord.slicing.presets import Preset
 from fabcoord.store.blobs import BlobStore
-from fabcoord.store.database import Store, row, value
+from fabcoord.store.database import Row, Store, row, value
 from fabcoord.store.events import emit
 from fabcoord.store.sqlite import Database
 from fabcoord.store.values import now
@@ -111,8 +111,8 @@ class Slices:
 
     def ensure(self, db: Database, plan: Plan) -> Slice:
         """The slice of this plan; queued for making if there is none yet."""
-        known = row(db, "SELECT state, error_slug FROM slices WHERE key = ?", (plan.key,))
-        if known is None or (known["state"] == "failed" and known["error_slug"] in _WORTH_RETRYING):
+        known = row(db, "SELECT * FROM slices WHERE key = ?", (plan.key,))
+        if known is None or _is_to_be_made_again(db, known, plan.machine):
             db.conn.execute(
                 "INSERT INTO slices (key, request, created_at) VALUES (?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET state = 'pending', error = '', error_slug = ''",
@@ -172,6 +172,13 @@ class Slices:
             emit(db, "slice.done", key=key)
 
         return commit
+
+
+def _is_to_be_made_again(db: Database, known: Row, machine_id: str) -> bool:
+    """Whether another try may mend a failure, or the machine's limits changed since the gate."""
+    if known["state"] == "failed":
+        return known["error_slug"] in _WORTH_RETRYING
+    return known["state"] == "done" and not is_vetted(db, known["gcode_sha256"], machine_id)
 
 
 def get(db: Database, key: str) -> Slice:

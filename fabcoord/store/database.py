@@ -39,6 +39,7 @@ class Store:
         self.path = path
         self.hub = Hub()
         self.announce: Callable[[str], None] = lambda run_id: None
+        self._subscribers: dict[str, list[Callable[[Database, Any], None]]] = {}
         self._idle: list[Database] = []
         self._lock = threading.Lock()
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,6 +68,7 @@ class Store:
             db.conn.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             db.conn.execute("BEGIN IMMEDIATE")
             db.after_commit, db.announce = [], self.announce
+            db.subscribers = self._subscribers
             try:
                 yield db
             except BaseException:
@@ -79,6 +81,13 @@ class Store:
         self.hub.wake()
         for call in done:
             call()
+
+    def subscribe(self, kind: str, call: Callable[[Database, Any], None]) -> None:
+        """Have ``call(db, event)`` made inside the transaction of every event of this kind.
+
+        This is how a higher room hears of a lower one, which never calls it.
+        """
+        self._subscribers.setdefault(kind, []).append(call)
 
     def close(self) -> None:
         """Close the idle connections."""

@@ -43,15 +43,20 @@ def emit(
     actor: str | None = None,
     **data: Any,
 ) -> None:
-    """Write an event; call it inside the transaction of the change it tells of."""
-    db.conn.execute(
+    """Write an event, and call who subscribed to its kind; inside the change's transaction."""
+    at = now()
+    cursor = db.conn.execute(
         "INSERT INTO events (at, kind, job_id, printer_id, attempt_id, agent_id, member_id, actor,"
         " data) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *(now(), kind, job_id, printer_id, attempt_id, agent_id, member_id, actor),
+            *(at, kind, job_id, printer_id, attempt_id, agent_id, member_id, actor),
             json.dumps(data, separators=(",", ":")),
         ),
     )
+    for call in db.subscribers.get(kind, ()):
+        seq = int(cursor.lastrowid or 0)
+        about = (job_id, printer_id, attempt_id, agent_id, member_id, actor)
+        call(db, Event(seq, at, kind, *about, data))
 
 
 def last_seq(db: Database) -> int:

@@ -6,7 +6,8 @@ A process that stays must not carry numpy (20 MB each); sqlite-utils treats it a
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 _without_numpy = "numpy" not in sys.modules
 if _without_numpy:
@@ -25,10 +26,12 @@ class Database(sqlite_utils.Database):
     Attributes:
         after_commit: called in order once the open transaction is committed, never otherwise.
         announce: tells the background workers that a run waits; set by the Store.
+        subscribers: by kind of event, what is called in the transaction that emits it.
     """
 
     after_commit: list[Callable[[], None]]
     announce: Callable[[str], None]
+    subscribers: Mapping[str, list[Callable[[Database, Any], None]]]
 
 
 __all__ = ["Database", "Migrations"]

@@ -1,0 +1,209 @@
+"""Mesh checks as background work: asked for, done in a sandbox, kept per content."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fabcoord.designs.meshcheck.report import (
+    CHECK_VERSION,
+    LIGHT_NAME,
+    MESH_NAME,
+    PREVIEW_NAME,
+    REPORT_NAME,
+    CheckReport,
+    CheckState,
+)
+from fabcoord.store.blobs import BlobStore
+from fabcoord.store.database import row
+from fabcoord.store.events import emit
+from fabcoord.store.sqlite import Database
+from fabcoord.store.values import now
+from fabcoord.work import ledger, sandbox
+from fabcoord.work.engine import Commit, Task
+
+CHECK, PICTURES = "check", "pictures"
+_CHECK_PRIORITY, _PICTURES_PRIORITY = 20, 0
+_EMPTY = CheckReport(state=CheckState.DONE, verdict=None, findings=()).as_dict()
+
+
+def ensure(db: Database, sha256: str, format_: str) -> None:
+    """Have this content checked, unless the present check has done so."""
+    known = row(
+        db,
+        "SELECT state, check_version FROM checks WHERE sha256 = ? AND format = ?",
+        (sha256, format_),
+    )
+    if known and known["check_version"] == CHECK_VERSION and known["state"] != "failed":
+        return
+    db.conn.execute(
+        "INSERT INTO checks (sha256, format, check_version, updated_at) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT DO UPDATE SET state = 'pending', check_version = excluded.check_version,"
+        " updated_at = excluded.updated_at",
+        (sha256, format_, CHECK_VERSION, now()),
+    )
+    ledger.enqueue(db, CHECK, f"{sha256}:{format_}", priority=_CHECK_PRIORITY)
+
+
+def report(db: Database, sha256: str, format_: str) -> dict[str, Any]:
+    """The check of this content in the shape of the API; ``state`` says how far it is."""
+    found = row(
+        db, "SELECT state, report FROM checks WHERE sha256 = ? AND format = ?", (sha256, format_)
+    )
+    if found is None:
+        return _EMPTY | {"state": "pending"}
+    said: dict[str, Any] = _EMPTY | json.loads(found["report"]) | {"state": found["state"]}
+    if found["state"] == "pending" and _is_running(db, sha256, format_):
+        said["state"] = "running"
+    if found["state"] == "failed":
+        said["verdict"] = "unprintable"
+    return said
+
+
+def file_state(check: dict[str, Any]) -> str:
+    """One word for a file: ``checking``, ``ready`` or ``failed``."""
+    return {"done": "ready", "failed": "failed"}.get(check["state"], "checking")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedMesh:
+    """What slicing needs of a checked file; ``mesh_sha256`` is None when there is no mesh."""
+
+    state: str
+    verdict: str | None
+    mesh_sha256: str | None
+    size_mm: tuple[float, float, float] | None
+    first_error: str
+
+
+def checked_mesh(db: Database, sha256: str, format_: str) -> CheckedMesh:
+    """The outcome of the check as far as it decides whether and what to slice."""
+    found = row(
+        db,
+        "SELECT state, report, mesh_sha256 FROM checks WHERE sha256 = ? AND format = ?",
+        (sha256, format_),
+    )
+    said = _EMPTY | (json.loads(found["report"]) if found else {})
+    errors = [item["message"] for item in said["findings"] if item["severity"] == "error"]
+    size = said["size_mm"]
+    return CheckedMesh(
+        state=found["state"] if found else "pending",
+        verdict=said["verdict"],
+        mesh_sha256=found["mesh_sha256"] if found else None,
+        size_mm=(size[0], size[1], size[2]) if size else None,
+        first_error=errors[0] if errors else "",
+    )
+
+
+def picture(db: Database, sha256: str, format_: str, kind: str) -> str | None:
+    """The hash of the ``preview`` or the ``light`` mesh of a file, once it is made."""
+    found = row(db, "SELECT * FROM checks WHERE sha256 = ? AND format = ?", (sha256, format_))
+    return found[f"{kind}_sha256"] if found else None
+
+
+def tasks(
+    blobs: BlobStore, work_dir: Path, limits: sandbox.Limits, max_triangles: int
+) -> tuple[Task, Task]:
+    """The two kinds of run: the verdict first, the pictures after it."""
+
+    def run_stage(
+        subject: str, stage: str, stopped: Callable[[], bool]
+    ) -> tuple[sandbox.Completed, Path]:
+        sha256, _, format_ = subject.partition(":")
+        work_dir.mkdir(parents=True, exist_ok=True)
+        out = Path(tempfile.mkdtemp(prefix=f"{stage}-", dir=work_dir))
+        argv = [
+            *sandbox.python_module("fabcoord.designs.meshcheck"),
+            *("--stage", stage, "--input", str(blobs.path(sha256)), "--format", format_),
+            *("--out", str(out), "--max-triangles", str(max_triangles)),
+        ]
+        return sandbox.run(argv, cwd=out, limits=limits, cancelled=stopped), out
+
+    def check(subject: str, stopped: Callable[[], bool]) -> Commit:
+        ended, out = run_stage(subject, "verdict", stopped)
+        try:
+            said = _read_report(ended, out)
+            mesh = out / MESH_NAME
+            mesh_sha256 = blobs.add_file(mesh) if mesh.is_file() else None
+        finally:
+            shutil.rmtree(out, ignore_errors=True)
+
+        def commit(db: Database) -> None:
+            _end_check(db, subject, said, mesh_sha256)
+            if mesh_sha256 is not None:
+                ledger.enqueue(db, PICTURES, subject, priority=_PICTURES_PRIORITY)
+
+        return commit
+
+    def draw(subject: str, stopped: Callable[[], bool]) -> Commit:
+        _, out = run_stage(subject, "pictures", stopped)
+        try:
+            preview, light = (
+                blobs.add_file(out / name) if (out / name).is_file() else None
+                for name in (PREVIEW_NAME, LIGHT_NAME)
+            )
+        finally:
+            shutil.rmtree(out, ignore_errors=True)
+
+        def commit(db: Database) -> None:
+            sha256, _, format_ = subject.partition(":")
+            db.conn.execute(
+                "UPDATE checks SET preview_sha256 = ?, light_sha256 = ?"
+                " WHERE sha256 = ? AND format = ?",
+                (preview, light, sha256, format_),
+            )
+            emit(db, "file.pictured", sha256=sha256)
+
+        return commit
+
+    def gave_up(db: Database, subject: str, reason: str) -> None:
+        _end_check(db, subject, CheckReport.failed(f"The check did not end: {reason}."), None)
+
+    def no_picture(db: Database, subject: str, reason: str) -> None:
+        emit(db, "file.pictured", sha256=subject.partition(":")[0], error=reason)
+
+    return Task(CHECK, check, gave_up), Task(PICTURES, draw, no_picture)
+
+
+def _read_report(ended: sandbox.Completed, out: Path) -> CheckReport:
+    path = out / REPORT_NAME
+    if ended.ended_by == "wall":
+        return CheckReport.failed(
+            "Checking this file took longer than this lab allows. Reduce its triangle count and"
+            " upload it again.",
+            code="too_slow",
+        )
+    if ended.returncode < 0 or not path.is_file():
+        return CheckReport.failed(
+            "This file needs more memory or time to check than this lab allows, or is built to"
+            " break programs. Export it again from the design program, with fewer triangles.",
+            code="check_killed",
+        )
+    try:
+        return CheckReport.from_json(path.read_text())
+    except (ValueError, KeyError, TypeError):
+        return CheckReport.failed("The check ended without a readable report.", code="check_broken")
+
+
+def _end_check(db: Database, subject: str, said: CheckReport, mesh_sha256: str | None) -> None:
+    sha256, _, format_ = subject.partition(":")
+    db.conn.execute(
+        "UPDATE checks SET state = ?, report = ?, mesh_sha256 = ?, updated_at = ?"
+        " WHERE sha256 = ? AND format = ?",
+        (said.state.value, said.to_json(), mesh_sha256, now(), sha256, format_),
+    )
+    emit(db, "file.checked", sha256=sha256, format=format_, state=said.state.value)
+
+
+def _is_running(db: Database, sha256: str, format_: str) -> bool:
+    found = row(
+        db,
+        "SELECT 1 FROM runs WHERE kind = ? AND subject = ? AND state = 'running'",
+        (CHECK, f"{sha256}:{format_}"),
+    )
+    return found is not None

@@ -1,0 +1,1 @@
+"""Jobs and attempts: state machines, matching, dispatch with leases, plates, agents."""

@@ -1,0 +1,270 @@
+"""Jobs: somebody asks for copies of a file; what persons may do with them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from fabcoord.designs import library
+from fabcoord.errors import BadInput, NotFound, Stale
+from fabcoord.members.roles import Member, Permission
+from fabcoord.printers import machines
+from fabcoord.queue import attempts, printers
+from fabcoord.queue.preparation import Preparation
+from fabcoord.queue.states import JobEvent, JobState
+from fabcoord.queue.transitions import move_job
+from fabcoord.slicing.placement import Placement
+from fabcoord.store.database import Row, row, rows
+from fabcoord.store.events import emit
+from fabcoord.store.sqlite import Database
+from fabcoord.store.values import new_id, now, parse_timestamp, timestamp
+
+MOST_COPIES = 200
+
+# What a person may do, the event it is, and the permission that somebody else's job needs.
+VERBS: dict[str, tuple[JobEvent, Permission]] = {
+    "approve": (JobEvent.APPROVE, Permission.RUN_PRINTERS),
+    "reject": (JobEvent.REJECT, Permission.RUN_PRINTERS),
+    "release": (JobEvent.RELEASE, Permission.PRINT),
+    "hold": (JobEvent.HOLD, Permission.PRINT),
+    "cancel": (JobEvent.CANCEL, Permission.PRINT),
+    "retry": (JobEvent.RETRY, Permission.PRINT),
+    "collect": (JobEvent.COLLECT, Permission.PRINT),
+}
+
+
+def create(db: Database, preparation: Preparation, member: Member, asked: dict[str, Any]) -> str:
+    """Ask for prints; returns the job's id. The file may still be being checked."""
+    member.require(Permission.PRINT)
+    design = library.get(db, asked["design_id"])
+    revision = asked.get("revision") or design["revision"]["number"]
+    file = _choose_file(db, design["id"], revision, asked.get("file_id"))
+    wanted = _checked(db, asked)
+    job_id = new_id()
+    db.conn.execute(
+        "INSERT INTO jobs (id, member_id, design_id, revision, file_id, state, reason, copies,"
+        " request, machine, material, quality, colour, printer_id, due_at, charge_code, note,"
+        " created_at, updated_at) VALUES (?, ?, ?, ?, ?, 'checking', 'The file is being checked.',"
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            *(job_id, member.id, design["id"], revision, file["id"], wanted["copies"]),
+            json.dumps({"scale": wanted["scale"], "rotation": wanted["rotation"]}),
+            *(wanted["machine"], wanted["material"], wanted["quality"], wanted["colour"]),
+            *(wanted["printer_id"], wanted["due_at"], wanted["charge_code"], wanted["note"]),
+            *(now(), now()),
+        ),
+    )
+    emit(db, "job.created", job_id=job_id, member_id=member.id, actor=member.name)
+    preparation.advance(db, job_id)
+    return job_id
+
+
+def act(
+    db: Database,
+    preparation: Preparation,
+    member: Member,
+    job_id: str,
+    verb: str,
+    reason: str = "",
+) -> None:
+    """Do one of the `VERBS`. Raises Conflict, naming the present state, where it does not apply."""
+    event, permission = VERBS[verb]
+    job = get_row(db, job_id)
+    if job["member_id"] != member.id or permission is not Permission.PRINT:
+        member.require(Permission.RUN_PRINTERS)
+    said = f"{member.name}: {reason}" if reason else f"By {member.name}."
+    move_job(db, job_id, event, said, actor=member.name)
+    if verb == "approve":
+        db.conn.execute("UPDATE jobs SET approved = 1 WHERE id = ?", (job_id,))
+    if verb == "release":
+        released = json.loads(job["request"]) | {"released": True}
+        db.conn.execute("UPDATE jobs SET request = ? WHERE id = ?", (json.dumps(released), job_id))
+    if event is JobEvent.CANCEL:
+        for attempt in rows(db, "SELECT * FROM attempts WHERE job_id = ?", (job_id,)):
+            attempts.stop(db, attempt, member.name, f"The job was cancelled by {member.name}.")
+    preparation.advance(db, job_id)
+
+
+def update(
+    db: Database, member: Member, job_id: str, changes: dict[str, Any], version: int | None
+) -> None:
+    """Change note, due date or charge code. Raises Stale when ``version`` is not the present."""
+    job = get_row(db, job_id)
+    if job["member_id"] != member.id:
+        member.require(Permission.RUN_PRINTERS)
+    if "due_at" in changes:
+        changes = changes | {"due_at": _due(changes["due_at"])}
+    changed = row(
+        db,
+        "UPDATE jobs SET version = version + 1, updated_at = :now,"
+        " note = CASE WHEN :has_note THEN :note ELSE note END,"
+        " due_at = CASE WHEN :has_due THEN :due ELSE due_at END,"
+        " charge_code = CASE WHEN :has_code THEN :code ELSE charge_code END"
+        " WHERE id = :id AND (:version IS NULL OR version = :version) RETURNING id",
+        {
+            "now": now(),
+            "has_note": "note" in changes,
+            "note": changes.get("note") or "",
+            "has_due": "due_at" in changes,
+            "due": changes.get("due_at"),
+            "has_code": "charge_code" in changes,
+            "code": changes.get("charge_code"),
+            "id": job_id,
+            "version": version,
+        },
+    )
+    if changed is None:
+        raise Stale("The job was changed since you read it.", hint="Read it again first.")
+    emit(db, "job.changed", job_id=job_id, member_id=job["member_id"], actor=member.name)
+
+
+def get(db: Database, job_id: str) -> dict[str, Any]:
+    """One job in the shape of the API. Raises NotFound."""
+    return _shape(db, get_row(db, job_id))
+
+
+def search(
+    db: Database,
+    *,
+    states: tuple[str, ...] = (),
+    member: str = "",
+    before: str | None = None,
+    limit: int = 50,
+) -> tuple[list[dict[str, Any]], str | None]:
+    """Jobs newest first, and where the next page begins (or None)."""
+    for state in states:
+        if state not in set(JobState):
+            raise BadInput(f"{state!r} is no state of a job.", fields={"state": "unknown"})
+    found = rows(
+        db,
+        "SELECT jobs.*, members.name AS member FROM jobs JOIN members ON members.id = member_id"
+        " WHERE (:states = '[]' OR state IN (SELECT value FROM json_each(:states)))"
+        " AND (:member = '' OR members.name = :member)"
+        " AND (:before IS NULL OR jobs.created_at || jobs.id < :before)"
+        " ORDER BY jobs.created_at DESC, jobs.id DESC LIMIT :limit",
+        {
+            "states": json.dumps(list(states)),
+            "member": member,
+            "before": before,
+            "limit": limit + 1,
+        },
+    )
+    page = found[:limit]
+    more = page[-1]["created_at"] + page[-1]["id"] if len(found) > limit else None
+    return [_shape(db, item) for item in page], more
+
+
+def open_jobs(db: Database) -> list[dict[str, Any]]:
+    """The jobs that still concern the room, in the order in which they will be printed."""
+    found = rows(
+        db,
+        "SELECT jobs.*, members.name AS member FROM jobs JOIN members ON members.id = member_id"
+        " WHERE state NOT IN ('collected', 'cancelled', 'rejected', 'failed')"
+        " ORDER BY coalesce(queued_at, jobs.created_at), jobs.id LIMIT 200",
+    )
+    return [_shape(db, item) for item in found]
+
+
+def get_row(db: Database, job_id: str) -> Row:
+    """The job's row with its member's name. Raises NotFound."""
+    found = row(
+        db,
+        "SELECT jobs.*, members.name AS member FROM jobs JOIN members ON members.id = member_id"
+        " WHERE jobs.id = ?",
+        (job_id,),
+    )
+    if found is None:
+        raise NotFound("There is no such job.")
+    return found
+
+
+def _choose_file(
+    db: Database, design_id: str, revision: int, file_id: str | None
+) -> dict[str, Any]:
+    files = library.files_of(db, design_id, revision)
+    if file_id is not None:
+        found = next((item for item in files if item["id"] == file_id), None)
+        if found is None:
+            raise NotFound(f"Revision {revision} of this design has no such file.")
+        return found
+    if not files:
+        raise NotFound(f"This design has no revision {revision}.")
+    if len(files) > 1:
+        names = ", ".join(item["name"] for item in files)
+        raise BadInput(
+            f"Revision {revision} has several files: {names}.",
+            hint="Say which with file_id; ask for one job per file.",
+            fields={"file_id": "missing"},
+        )
+    return files[0]
+
+
+def _checked(db: Database, asked: dict[str, Any]) -> dict[str, Any]:
+    """What was asked for, with presets taken apart; raises BadInput naming the field."""
+    wanted = {
+        name: asked.get(name) or None
+        for name in ("machine", "material", "quality", "colour", "printer_id", "charge_code")
+    }
+    if asked.get("preset"):
+        parts = str(asked["preset"]).split(":")
+        if len(parts) not in (3, 4):
+            raise BadInput(
+                f"There is no preset {asked['preset']!r}.",
+                hint="GET /api/v1/presets lists them.",
+                fields={"preset": "unknown"},
+            )
+        wanted |= dict(zip(("machine", "quality", "material"), parts, strict=False))
+    if wanted["machine"] and wanted["machine"] not in machines.all_machines():
+        raise BadInput(
+            f"There is no machine model {wanted['machine']!r}.",
+            hint=f"There are: {', '.join(sorted(machines.all_machines()))}.",
+            fields={"machine": "unknown"},
+        )
+    if wanted["printer_id"]:
+        printers.get(db, wanted["printer_id"])
+    copies = asked.get("copies") or 1
+    if not 1 <= copies <= MOST_COPIES:
+        raise BadInput(f"copies is 1 to {MOST_COPIES}.", fields={"copies": "out of range"})
+    scale = float(asked.get("scale") or 1.0)
+    rotation = asked.get("rotation") or [0.0, 0.0, 0.0]
+    Placement(scale, (rotation[0], rotation[1], rotation[2]))
+    return wanted | {
+        "copies": copies,
+        "scale": scale,
+        "rotation": rotation,
+        "due_at": _due(asked.get("due_at")),
+        "note": asked.get("note") or "",
+    }
+
+
+def _due(text: str | None) -> str | None:
+    if not text:
+        return None
+    try:
+        return timestamp(parse_timestamp(text))
+    except ValueError as error:
+        raise BadInput(
+            f"due_at is not a time: {error}.", fields={"due_at": "not RFC 3339"}
+        ) from error
+
+
+def _shape(db: Database, job: Row) -> dict[str, Any]:
+    kept = (
+        *("id", "design_id", "revision", "file_id", "member", "state", "reason", "copies"),
+        *("copies_done", "position", "expected_start", "expected_end", "created_at", "due_at"),
+        *("charge_code", "machine", "material", "quality", "colour", "note", "version"),
+    )
+    tries = attempts.of_job(db, job["id"])
+    live = [item for item in tries if item["state"] not in ("finished", "failed", "cancelled")]
+    estimate = json.loads(job["estimate"])
+    title = row(db, "SELECT title FROM designs WHERE id = ?", (job["design_id"],))
+    request = json.loads(job["request"])
+    return {
+        **{name: job[name] for name in kept},
+        "title": title["title"] if title else "",
+        "scale": request.get("scale", 1.0),
+        "rotation": request.get("rotation", [0.0, 0.0, 0.0]),
+        "estimate": estimate or None,
+        "printer_id": live[0]["printer_id"] if live else job["printer_id"],
+        "attempts": tries,
+    }

@@ -1,0 +1,163 @@
+"""Brings a job from its file to the queue: check, machine, reference slice, policy."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from fabcoord.designs import checks
+from fabcoord.designs.checks import CheckedMesh
+from fabcoord.errors import FabcoordError, Unprocessable
+from fabcoord.printers import machines
+from fabcoord.queue import attempts, printers
+from fabcoord.queue.states import JobEvent, JobState
+from fabcoord.queue.transitions import move_job
+from fabcoord.slicing import cache
+from fabcoord.slicing.cache import Plan, Slices
+from fabcoord.slicing.placement import Placement
+from fabcoord.store.database import Row, row, rows
+from fabcoord.store.events import Event
+from fabcoord.store.sqlite import Database
+
+
+@dataclass(frozen=True, slots=True)
+class Preparation:
+    """What preparing a job depends on.
+
+    Args:
+        slices: the lab's slices.
+        approval: ``none``, or ``staff`` when each job waits for a member of staff.
+        release: ``automatic``, or ``manual`` when each job waits for its member.
+    """
+
+    slices: Slices
+    approval: str = "none"
+    release: str = "automatic"
+
+    def advance(self, db: Database, job_id: str) -> None:
+        """Move a job as far towards the queue as what is known allows."""
+        job = row(db, "SELECT * FROM jobs WHERE id = ?", (job_id,))
+        if job and job["state"] == JobState.CHECKING:
+            self._after_check(db, job)
+            job = row(db, "SELECT * FROM jobs WHERE id = ?", (job_id,))
+        if job and job["state"] == JobState.SLICING:
+            self._after_slice(db, job)
+
+    def plan_for(
+        self, job: Row, mesh: CheckedMesh, machine_id: str, nozzle_mm: float | None
+    ) -> Plan:
+        """The slice that this job needs on a machine model; raises where that cannot be."""
+        if mesh.mesh_sha256 is None or mesh.size_mm is None:
+            raise Unprocessable("The file holds nothing that can be sliced.")
+        asked = json.loads(job["request"])
+        model = machines.machine(machine_id)
+        material = job["material"] or ("PLA" if "PLA" in model.materials else model.materials[0])
+        x, y, z = asked.get("rotation") or (0.0, 0.0, 0.0)
+        return self.slices.plan(
+            mesh.mesh_sha256,
+            mesh.size_mm,
+            machine_id,
+            quality=job["quality"] or "normal",
+            material=material,
+            nozzle_mm=nozzle_mm,
+            placement=Placement(asked.get("scale") or 1.0, (x, y, z)),
+        )
+
+    def mesh_of(self, db: Database, job: Row) -> CheckedMesh:
+        """The checked mesh of the job's file."""
+        file = row(db, "SELECT sha256, format FROM files WHERE id = ?", (job["file_id"],)) or {}
+        return checks.checked_mesh(db, file["sha256"], file["format"])
+
+    def on_file_checked(self, db: Database, event: Event) -> None:
+        """Subscriber: the jobs that waited for this check go on."""
+        waiting = rows(
+            db,
+            "SELECT jobs.id FROM jobs JOIN files ON files.id = file_id"
+            " WHERE state = 'checking' AND sha256 = ? AND format = ? ORDER BY jobs.created_at",
+            (event.data["sha256"], event.data["format"]),
+        )
+        for item in waiting:
+            self.advance(db, item["id"])
+
+    def on_slice_ended(self, db: Database, event: Event) -> None:
+        """Subscriber: the jobs that waited for this slice go on."""
+        waiting = rows(
+            db,
+            "SELECT id FROM jobs WHERE state = 'slicing' AND slice_key = ? ORDER BY created_at",
+            (event.data["key"],),
+        )
+        for item in waiting:
+            self.advance(db, item["id"])
+
+    def _after_check(self, db: Database, job: Row) -> None:
+        mesh = self.mesh_of(db, job)
+        if mesh.state not in ("done", "failed"):
+            return
+        if mesh.state == "failed" or mesh.verdict == "unprintable" or mesh.mesh_sha256 is None:
+            reason = mesh.first_error or "The check found nothing in the file that can be printed."
+            move_job(db, job["id"], JobEvent.UNPRINTABLE, reason)
+            return
+        try:
+            plan = self._reference(db, job, mesh)
+        except FabcoordError as error:
+            move_job(db, job["id"], JobEvent.NEEDS_PERSON, str(error))
+            return
+        db.conn.execute("UPDATE jobs SET slice_key = ? WHERE id = ?", (plan.key, job["id"]))
+        self.slices.ensure(db, plan)
+        name = machines.machine(plan.machine).name
+        move_job(db, job["id"], JobEvent.CHECKED, f"Is being sliced for {name}.")
+
+    def _after_slice(self, db: Database, job: Row) -> None:
+        made = cache.get(db, job["slice_key"])
+        if made.state == "failed":
+            move_job(db, job["id"], JobEvent.NEEDS_PERSON, made.error)
+        if made.state != "done":
+            return
+        total = {name: round(each * job["copies"], 4) for name, each in made.estimate.items()}
+        db.conn.execute("UPDATE jobs SET estimate = ? WHERE id = ?", (json.dumps(total), job["id"]))
+        if self.approval == "staff" and not job["approved"]:
+            move_job(db, job["id"], JobEvent.NEEDS_APPROVAL, "Waits for staff to approve it.")
+        elif self.release == "manual" and not json.loads(job["request"]).get("released"):
+            move_job(db, job["id"], JobEvent.NEEDS_RELEASE, "Waits for you to release it.")
+        else:
+            move_job(db, job["id"], JobEvent.SLICED, "Waits for a printer.")
+            if attempts.has_open(db, job["id"]):
+                move_job(db, job["id"], JobEvent.START, "A copy of it is printing.")
+
+    def _reference(self, db: Database, job: Row, mesh: CheckedMesh) -> Plan:
+        """The plan for the first machine model of the lab that the job fits.
+
+        Raises Unprocessable with the reason of every model when it fits none.
+        """
+        candidates = _machines_for(db, job)
+        refusals: dict[str, Unprocessable] = {}
+        for machine_id, nozzle_mm in candidates:
+            try:
+                return self.plan_for(job, mesh, machine_id, nozzle_mm)
+            except Unprocessable as error:
+                refusals.setdefault(error.detail, error)
+        if len(refusals) == 1:
+            raise next(iter(refusals.values()))
+        raise Unprocessable(
+            f"No printer of this lab can print it: {' '.join(refusals)}",
+            hint="Scale it down, turn it, or split it.",
+        )
+
+
+def _machines_for(db: Database, job: Row) -> list[tuple[str, float | None]]:
+    if job["printer_id"]:
+        wanted = printers.get(db, job["printer_id"])
+        return [(wanted["machine"], wanted["nozzle_mm"])]
+    here = printers.machines_here(db)
+    if job["machine"]:
+        if job["machine"] not in here:
+            raise Unprocessable(
+                f"This lab has no {machines.machine(job['machine']).name}.",
+                hint="Ask for one of the lab's own machine models, or for none.",
+            )
+        return [(job["machine"], None)]
+    if not here:
+        raise Unprocessable(
+            "This lab has no printer yet.", hint="Staff can add one under Printers; then retry."
+        )
+    return [(machine_id, None) for machine_id in here]
