@@ -83,8 +83,8 @@ class Client:
     def cancel(self) -> None:
         self._rest.cancel()
 
-    def upload(self, folder: str, body: FileBody) -> None:
-        """Upload into a folder, which is made if missing; nothing is selected or printed.
+    def upload(self, body: FileBody) -> None:
+        """Upload one file; nothing is selected or printed.
 
         octorest's own upload reads the file into memory and loses every form field.
         """

@@ -22,7 +22,6 @@ from fabcoord.printers.octoprint.watch import Look, Watch
 
 _WATCH_LIMITS = TimeLimits(connect_s=3.0, read_s=8.0, total_s=10.0)
 _TAKEN_S = 10.0  # how long OctoPrint may take to show a print that it was told to start
-_CANCELLED_S = 5.0  # how long we wait for a cancellation before we leave it to OctoPrint
 
 
 class OctoPrintPrinter:
@@ -41,8 +40,8 @@ class OctoPrintPrinter:
     def connect(self) -> None:
         """Reach OctoPrint and check that the key may do what we need.
 
-        Whether OctoPrint itself has a connection to its printer is a matter of `status`; we never
-        make it connect, because opening the port resets many printers, even in mid-print.
+        When OctoPrint itself has no connection to its printer, that is for a person to make:
+        opening the port resets many printers, even in mid-print.
         """
         firmware = self._client.version()
         missing = self._client.missing_permissions()
@@ -53,6 +52,9 @@ class OctoPrintPrinter:
             )
         self._watch.firmware = firmware
         self._watch.start()
+        status = self._watch.status()
+        if status.activity is Activity.OFFLINE:
+            raise PrinterOffline(status.reason)
 
     def status(self) -> Status:
         """What the last look found; looks are made by a thread, about once a second."""
@@ -67,7 +69,7 @@ class OctoPrintPrinter:
             progress(1.0)
             return
         body = FileBody(order.path, name, {"path": WAITING}, progress)
-        self._client.upload(WAITING, body)
+        self._upload(body)
         if body.sha256 != order.sha256:
             raise PrinterError(f"{order.path.name} changed on this machine after it was checked.")
         stored = self._client.file(f"{WAITING}/{name}")
@@ -97,11 +99,9 @@ class OctoPrintPrinter:
             self._client.select_and_print(started)
         except Refused as refusal:
             self._client.move(started, waiting)
-            if refusal.http_status == 409:
-                raise PrinterBusy(
-                    "OctoPrint began something else just now.", hint="Wait until it has ended."
-                ) from refusal
-            raise
+            if refusal.http_status != 409:
+                raise
+            raise PrinterBusy(refusal.detail, hint="Wait until it is free.") from refusal
         except PrinterOffline:
             pass  # the answer is lost, the print may run: look
         self._await_started(order.attempt_id, waiting, started)
@@ -119,24 +119,21 @@ class OctoPrintPrinter:
             self._watch.look()
 
     def cancel(self, attempt_id: str) -> None:
-        """Cancel this attempt's print and switch its heaters off; a no-op if it is not running."""
+        """Cancel this attempt's print; a no-op if it is not running.
+
+        OctoPrint's own script then cools down, unless someone changed it; so the heaters are
+        switched off by us too, once OctoPrint shows that the print has ended.
+        """
         if self._watch.look().attempt_id != attempt_id:
             return
         self._watch.cancelling = attempt_id
         try:
             self._client.cancel()
         except Refused as refusal:
+            # It may have ended by itself just now.
             if refusal.http_status != 409 or self._watch.look().attempt_id == attempt_id:
                 raise
-            return  # it ended by itself just now
-        deadline = time.monotonic() + _CANCELLED_S
-        while (look := self._watch.look()).attempt_id == attempt_id:
-            if time.monotonic() > deadline:
-                return
-            time.sleep(0.1)
-        # OctoPrint's own script after a cancellation cools down unless someone changed it.
-        if look.job.activity is Activity.IDLE:
-            self._client.cool_down()
+        self._watch.look()
 
     def find(self, attempt_id: str) -> Found:
         """What became of the attempt, from OctoPrint's own record.
@@ -162,6 +159,16 @@ class OctoPrintPrinter:
         self._watch.stop()
         self._client.close()
 
+    def _upload(self, body: FileBody) -> None:
+        try:
+            self._client.upload(body)
+        except PrinterOffline as error:
+            self._client.version()  # raises when it is offline indeed
+            raise PrinterError(
+                f"OctoPrint at {self._client.where} broke off the upload.",
+                hint="Check its disk space and the network, and the limits of a proxy before it.",
+            ) from error
+
     def _is_there(self, path: str, original: Path) -> bool:
         stored = self._client.file(path)
         if stored is None or stored.size != original.stat().st_size:
@@ -173,18 +180,18 @@ class OctoPrintPrinter:
         while True:
             try:
                 look = self._watch.look()
-                if look.job.active and look.job.path != started:
-                    self._client.move(started, waiting)
-                    raise PrinterBusy(
-                        f"OctoPrint prints {look.job.name} now, which we did not start.",
-                        hint="Wait until it has ended.",
-                    )
-                if look.job.active:
+                if look.job.active and look.job.path == started:
                     return
                 stored = self._client.file(started)
                 if stored is not None and stored.printed:  # a short one, over already
                     self._watch.recall(attempt_id)
                     return
+                if look.job.active:
+                    self._client.move(started, waiting)
+                    raise PrinterBusy(
+                        f"OctoPrint prints {look.job.name} now, which we did not start.",
+                        hint="Wait until it has ended.",
+                    )
             except PrinterOffline:
                 if time.monotonic() > deadline:
                     raise

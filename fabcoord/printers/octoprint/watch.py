@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 from fabcoord.errors import PrinterError, PrinterOffline
@@ -17,6 +18,7 @@ from fabcoord.printers.base import (
 )
 from fabcoord.printers.octoprint.answers import Job, attempt_of
 from fabcoord.printers.octoprint.client import Client
+from fabcoord.printers.octoprint.session import Refused
 
 _PRINTING_S = 1.0  # between two looks
 _IDLE_S = 2.0
@@ -77,7 +79,8 @@ class Watch:
             activity = Activity.OFFLINE if offline else Activity.ATTENTION
             return Status(activity, str(failure), ended=self._ended, firmware=self.firmware)
         if look is None or age_s > _STALE_S:
-            reason = f"OctoPrint at {self._client.where} has not answered for {age_s:.0f} s."
+            silence = f"has not answered for {age_s:.0f} s" if look else "has not been reached yet"
+            reason = f"OctoPrint at {self._client.where} {silence}."
             return Status(Activity.OFFLINE, reason, ended=self._ended, firmware=self.firmware)
         job = look.job
         running = RunningPrint(
@@ -162,7 +165,16 @@ class Watch:
         if look.job.active:
             self._running, self._ended = look, None
         elif before is not None:
-            self._running, self._ended = None, self._how_ended(before, look.job)
+            ended = self._how_ended(before, look.job)
+            if before.attempt_id is not None and before.attempt_id == self.cancelling:
+                self._cool_down(look.job)
+            self._running, self._ended = None, ended
+
+    def _cool_down(self, now: Job) -> None:
+        if now.activity is not Activity.IDLE:
+            return
+        with suppress(Refused):  # it lost its printer just now
+            self._client.cool_down()
 
     def _how_ended(self, before: Look, now: Job) -> EndedPrint | None:
         """How the print of an earlier look ended; None when nobody can tell."""

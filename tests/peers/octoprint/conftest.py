@@ -56,7 +56,7 @@ def order(tmp_path: Path) -> MakeOrder:
     return make
 
 
-def eventually(holds: Callable[[], object], within_s: float = 15) -> None:
+def eventually(holds: Callable[[], object], within_s: float = 30) -> None:
     """Wait until a thing that happens in another process has happened."""
     deadline = time.monotonic() + within_s
     while not holds():

@@ -113,13 +113,12 @@ class OctoPrintServer:
             text = response.read()
         return json.loads(text) if text else {}
 
-    def make_idle(self, timeout_s: float = 20) -> None:
+    def make_idle(self, timeout_s: float = 30) -> None:
         """Cancel whatever prints, and connect the printer again where an error cut it off."""
-        if str(self.call("/api/job")["state"]) not in ("Operational", "Cancelling", "Finishing"):
-            with contextlib.suppress(OSError):
-                self.call("/api/job", {"command": "cancel"})
-            if "rror" in str(self.call("/api/job")["state"]):
-                self.call("/api/connection", {"command": "connect"})
+        with contextlib.suppress(OSError):  # refused when nothing prints
+            self.call("/api/job", {"command": "cancel"})
+        if str(self.call("/api/job")["state"]).startswith(("Offline", "Error")):
+            self.call("/api/connection", {"command": "connect"})
         self._wait_until_operational(time.monotonic() + timeout_s)
 
     def _wait_until_operational(self, deadline: float) -> None:

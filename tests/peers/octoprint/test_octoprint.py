@@ -127,6 +127,22 @@ def test_a_cancelled_print_ends_as_cancelled_with_its_heaters_off(
     assert printer.find(ours.attempt_id) is Found.FAILED
 
 
+def test_heaters_are_off_after_a_cancellation_even_if_octoprints_script_leaves_them_on(
+    octoprint: OctoPrintServer, printer: OctoPrintPrinter, order: MakeOrder
+) -> None:
+    script = octoprint.basedir / "scripts/gcode/afterPrintCancelled"
+    script.parent.mkdir(parents=True, exist_ok=True)
+    script.write_text("M117 cancelled\n")
+    ours = order(LONG)
+    put(printer, ours)
+    eventually(lambda: printer.status().temperatures.bed_target_c)
+    printer.cancel(ours.attempt_id)
+    eventually(lambda: printer.status().ended)
+    eventually(lambda: printer.status().temperatures.hotend_target_c == 0)
+    assert printer.status().temperatures.bed_target_c == 0
+    script.unlink()
+
+
 def test_cancelling_another_attempt_leaves_the_running_print_alone(
     printer: OctoPrintPrinter, order: MakeOrder
 ) -> None:
@@ -331,3 +347,36 @@ def test_an_error_of_the_printer_fails_the_print_and_asks_for_attention(
     assert (status.ended.attempt_id, status.ended.outcome) == (ours.attempt_id, Outcome.FAILED)
     with pytest.raises(PrinterError, match="error"):
         printer.start(ours)
+
+
+def test_octoprint_without_its_printer_is_offline_and_not_made_to_connect(
+    octoprint: OctoPrintServer, printer: OctoPrintPrinter, order: MakeOrder
+) -> None:
+    octoprint.call("/api/connection", {"command": "disconnect"})
+    eventually(lambda: activity(printer) is Activity.OFFLINE)
+    assert "connect it there" in printer.status().reason
+    with pytest.raises(PrinterOffline, match="not connected"):
+        printer.connect()
+    ours = order(SHORT)
+    printer.transfer(ours, lambda _: None)
+    with pytest.raises(PrinterOffline):
+        printer.start(ours)
+    assert printer.find(ours.attempt_id) is Found.NOT_STARTED
+    assert octoprint.call("/api/job")["state"] == "Offline"
+
+
+def test_an_upload_that_is_given_up_leaves_nothing_behind(
+    octoprint: OctoPrintServer, printer: OctoPrintPrinter, order: MakeOrder
+) -> None:
+    class GivenUp(Exception):
+        pass
+
+    def give_up(_: float) -> None:
+        raise GivenUp
+
+    ours = order(SHORT)
+    with pytest.raises(GivenUp):
+        printer.transfer(ours, give_up)
+    assert not octoprint.uploaded_path(ours.file_name).exists()
+    printer.transfer(ours, lambda _: None)
+    assert printer.find(ours.attempt_id) is Found.NOT_STARTED
