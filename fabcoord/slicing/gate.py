@@ -257,7 +257,7 @@ class _Gate:
             self._hot("chamber", target, self.machine.max_chamber_c)
 
     def _hot(self, what: str, target: float, most: float) -> None:
-        if target > most:
+        if not target <= most:  # refuses NaN too
             text = f"it heats the {what} to {target:g} °C; this machine's limit is {most:g} °C."
             self.refuse("temperature", text)
 

@@ -56,8 +56,8 @@ class PresetInfo:
 class Preset:
     """Everything the slicer needs to know, resolved.
 
-    ``ini`` is a flat PrusaSlicer configuration and ``sha256`` its hash: two presets that slice
-    alike have the same hash, whatever they are called.
+    ``ini`` is a flat PrusaSlicer configuration; ``sha256`` is the hash of it and of the place on
+    the bed: two presets that slice alike have the same hash, whatever they are called.
     """
 
     info: PresetInfo
@@ -106,7 +106,7 @@ def resolve(
     return Preset(
         info=info,
         ini=ini,
-        sha256=hashlib.sha256(ini.encode()).hexdigest(),
+        sha256=hashlib.sha256(f"{machine.centre_mm}\n{ini}".encode()).hexdigest(),
         layer_height_mm=_number(settings, "layer_height"),
         density_g_cm3=density,
         filament_cost_per_kg=_number(settings, "filament_cost") or DEFAULT_FILAMENT_COST_PER_KG,
