@@ -97,7 +97,7 @@ def test_progress_only_goes_forward_and_comes_with_words(cube: Path, tmp_path: P
 
 @pytest.mark.slicer
 def test_a_part_thinner_than_a_layer_fails_in_plain_words(cube: Path, tmp_path: Path) -> None:
-    with pytest.raises(SlicingFailed, match="thinner than one layer.*units"):
+    with pytest.raises(SlicingFailed, match=r"thinner than one layer.*units"):
         PrusaSlicer().slice(request_for(cube, Placement(0.001)), tmp_path)
 
 
