@@ -1,0 +1,206 @@
+"""`SerialPrinter`: a printer on a serial port, as the agent sees it.
+
+A thread of its own talks with the printer; the methods leave their wish in the session, under
+its lock, and wake that thread.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from fabcoord.errors import PrinterOffline
+from fabcoord.printers.base import Found, PrintOrder, Status
+from fabcoord.printers.profiles import FirmwareProfile
+from fabcoord.printers.serial.connection import Connection
+from fabcoord.printers.serial.link import LinkLost
+from fabcoord.printers.serial.session import Session
+
+GREETING_S = 3.0  # for a printer that is up
+GREETING_WHILE_BOOTING_S = 12.0  # for one that was heard to start
+START_S = 10.0
+
+
+class SerialPrinter:
+    """Implements `fabcoord.printers.base.Printer` for Marlin and its kin.
+
+    Args:
+        port: the device, best one of ``/dev/serial/by-path``.
+        baud: line rate.
+        profile: the firmware's dialect; None finds it out from M115.
+    """
+
+    def __init__(
+        self, port: str, baud: int = 115200, profile: FirmwareProfile | None = None
+    ) -> None:
+        self._port = port
+        self._baud = baud
+        self._profile = profile
+        self._session = Session()
+        self._changed = threading.Condition()  # guards the session; notified when it changes
+        self._connection: Connection | None = None
+        self._thread: threading.Thread | None = None
+        self._closing = False
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+
+    def __del__(self) -> None:
+        for fd in (self._wake_read, self._wake_write):
+            with suppress(OSError):
+                os.close(fd)
+
+    # The protocol --------------------------------------------------------------------------
+
+    def connect(self) -> None:
+        """Open the port and greet the printer: 3 s at most, 12 s when it is just starting."""
+        with self._changed:
+            if self._connection is not None:
+                return
+        self._disconnect()
+        connection = Connection(self._port, self._baud, self._profile)
+        with self._changed:
+            self._connection = connection
+            self._session.connected(connection)
+            self._thread = threading.Thread(
+                target=self._talk, args=(connection,), name=f"serial {self._port}", daemon=True
+            )
+            self._thread.start()
+            greeted = self._await_greeting(connection)
+            reason = "" if greeted else self._why_not(connection)
+        if not greeted:
+            self._disconnect()
+            with self._changed:
+                self._session.offline_because = reason
+            raise PrinterOffline(reason)
+
+    def status(self) -> Status:
+        with self._changed:
+            return self._session.status(time.monotonic())
+
+    def transfer(self, order: PrintOrder, progress: Callable[[float], None]) -> None:
+        """Nothing to bring: the file is streamed from where it lies."""
+        progress(1.0)
+
+    def start(self, order: PrintOrder) -> None:
+        with self._changed:
+            start = self._session.want_start(order, time.monotonic())
+            if start is None:
+                return
+            self._wake()
+            self._changed.wait_for(lambda: start.decided, START_S)
+            self._session.withdraw(start)
+            if start.refusal is not None:
+                raise start.refusal
+
+    def pause(self) -> None:
+        """Stop at the next line and go aside; what is under way, such as heating, ends first."""
+        with self._changed:
+            self._session.pause()
+            self._wake()
+
+    def resume(self) -> None:
+        with self._changed:
+            self._session.resume()
+            self._wake()
+
+    def cancel(self, attempt_id: str) -> None:
+        with self._changed:
+            self._session.cancel(attempt_id)
+            self._wake()
+
+    def find(self, attempt_id: str) -> Found:
+        """What this very object knows; a printer that is streamed to knows no attempts."""
+        with self._changed:
+            return self._session.find(attempt_id)
+
+    def close(self) -> None:
+        """Let go of the port. A print that we stream stops by that, so its heat goes off."""
+        self._disconnect()
+
+    # Inside --------------------------------------------------------------------------------
+
+    def _await_greeting(self, connection: Connection) -> bool:
+        """Wait until the printer is known, or is at least seen to be at work."""
+        begun = time.monotonic()
+        while self._connection is connection and not connection.ready:
+            limit_s = GREETING_WHILE_BOOTING_S if connection.booting else GREETING_S
+            left_s = begun + limit_s - time.monotonic()
+            if left_s <= 0:
+                return connection.heard_busy
+            self._changed.wait(left_s)
+        return self._connection is connection
+
+    def _why_not(self, connection: Connection) -> str:
+        where = f"The printer on {self._port}"
+        if self._connection is None:
+            return f"{where} went away. {self._session.offline_because}"
+        if connection.heard_noise and not connection.heard_anything:
+            return f"{where} says nothing readable at {self._baud} baud: is that its rate?"
+        if connection.heard_anything:
+            return f"{where} speaks, but did not answer in time. Reset it if it shows an error."
+        return (
+            f"{where} does not answer. Check its power, the cable and the baud rate "
+            f"({self._baud}), and reset it if it shows an error."
+        )
+
+    def _disconnect(self) -> None:
+        thread = self._thread
+        if thread is not None:
+            self._closing = True
+            self._wake()
+            thread.join()
+            self._closing = False
+            self._thread = None
+
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):  # a full pipe wakes as well
+            os.write(self._wake_write, b"!")
+
+    def _talk(self, connection: Connection) -> None:
+        """The thread: carries lines both ways until the connection ends, one way or another."""
+        try:
+            self._converse(connection)
+            reason = "The connection was closed."
+        except LinkLost as lost:
+            reason = f"Connection lost: {lost}."
+        with self._changed:
+            if self._session.printing:
+                self._say_last_words(connection)
+            self._connection = None
+            self._session.lost(reason)
+            self._changed.notify_all()
+        connection.close()
+
+    def _converse(self, connection: Connection) -> None:
+        session = self._session
+        while not self._closing:
+            ready_before = connection.ready
+            heard = connection.step(self._next_command, session.next_at(), self._wake_read)
+            with suppress(BlockingIOError):
+                while os.read(self._wake_read, 64):
+                    pass
+            with self._changed:
+                for message in heard:
+                    session.hear(message)
+                if session.interrupt_wanted:
+                    session.interrupt_wanted = False
+                    connection.interrupt()
+                if not (connection.ready and ready_before):
+                    self._changed.notify_all()
+
+    def _next_command(self, now: float) -> str | None:
+        with self._changed:
+            starting = self._session.starting
+            command = self._session.next_command(now)
+            if starting and not self._session.starting:
+                self._changed.notify_all()
+            return command
+
+    def _say_last_words(self, connection: Connection) -> None:
+        """Our print ends with this connection: its heat goes off, if the printer still hears."""
+        with suppress(LinkLost):
+            connection.blurt(connection.profile.script("cool"))

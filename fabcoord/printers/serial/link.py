@@ -1,0 +1,98 @@
+"""The serial port itself: opened for us alone, read and written without waiting."""
+
+from __future__ import annotations
+
+import errno
+import os
+import termios
+from contextlib import suppress
+
+import serial
+
+from fabcoord.errors import PrinterOffline
+
+_READ_AT_MOST = 65536
+
+
+class LinkLost(Exception):
+    """The port went away under us: cable pulled, printer off, simulator ended."""
+
+
+class SerialLink:
+    """An open serial port.
+
+    Opened exclusively, so that no second program talks into a print, and with HUPCL cleared, so
+    that closing it does not pull DTR, which resets many boards.
+
+    Raises PrinterOffline with what to do when the port cannot be opened.
+    """
+
+    def __init__(self, port: str, baud: int) -> None:
+        try:
+            self._serial = serial.Serial(port, baud, timeout=0, write_timeout=0, exclusive=True)
+        except (OSError, ValueError) as error:  # SerialException is an OSError
+            raise PrinterOffline(
+                f"The port {port} cannot be opened: {error}.", hint=_advice(port, error)
+            ) from error
+        self.fd: int = self._serial.fileno()
+        try:
+            settings = termios.tcgetattr(self.fd)
+            settings[2] &= ~termios.HUPCL
+            termios.tcsetattr(self.fd, termios.TCSANOW, settings)
+        except termios.error as error:
+            self._serial.close()
+            raise PrinterOffline(
+                f"The port {port} does not behave as a serial port: {error}."
+            ) from error
+        self._unsent = bytearray()
+
+    def read(self) -> bytes:
+        """What has arrived, empty when nothing has. Raises LinkLost."""
+        try:
+            data = os.read(self.fd, _READ_AT_MOST)
+        except BlockingIOError:
+            return b""
+        except OSError as error:
+            raise LinkLost(os.strerror(error.errno or errno.EIO)) from error
+        if not data:
+            raise LinkLost("the port was closed at the other end")
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Send; what the port does not take now waits for `flush`. Raises LinkLost."""
+        if self._unsent:
+            self._unsent += data
+        else:
+            self._unsent += data[self._put(data) :]
+
+    def flush(self) -> None:
+        """Send what waits. Raises LinkLost."""
+        del self._unsent[: self._put(bytes(self._unsent))]
+
+    @property
+    def waits(self) -> bool:
+        """Is there something that the port has not taken yet?"""
+        return bool(self._unsent)
+
+    def _put(self, data: bytes) -> int:
+        try:
+            return os.write(self.fd, data)
+        except BlockingIOError:
+            return 0
+        except OSError as error:
+            raise LinkLost(os.strerror(error.errno or errno.EIO)) from error
+
+    def close(self) -> None:
+        with suppress(OSError):  # gone already; the descriptor is released all the same
+            self._serial.close()
+
+
+def _advice(port: str, error: Exception) -> str:
+    number = getattr(error, "errno", None)
+    if number == errno.EACCES:
+        return "Add the user that runs the agent to the group dialout and sign in again."
+    if number in (errno.EAGAIN, errno.EBUSY):
+        return "Another program has it open: close it, or stop it from starting by itself."
+    if number == errno.ENOENT:
+        return "Is the printer on and plugged in? Stable names are in /dev/serial/by-path."
+    return f"Check the cable and that {port} is the printer."
