@@ -19,7 +19,6 @@ class Settings:
     Attributes:
         lab_name: shown on every page.
         max_upload_mb: the largest body that an upload may have.
-        max_triangles: the largest mesh that is checked.
         approval: ``none``, or ``staff`` when each job waits for a member of staff.
         release: ``automatic``, or ``manual`` when each job waits for its member at the printer.
         workers: how many checks and slices run at once on this machine.
@@ -37,7 +36,6 @@ class Settings:
     demo: bool = False
     demo_speed: float = 100.0
     max_upload_mb: int = 512
-    max_triangles: int = 5_000_000
     approval: str = "none"
     release: str = "automatic"
     workers: int = 2

@@ -20,7 +20,7 @@ from fabcoord.designs.meshcheck.report import (
     CheckState,
 )
 from fabcoord.store.blobs import BlobStore
-from fabcoord.store.database import row
+from fabcoord.store.database import Store, row
 from fabcoord.store.events import emit
 from fabcoord.store.sqlite import Database
 from fabcoord.store.values import now
@@ -107,26 +107,24 @@ def picture(db: Database, sha256: str, format_: str, kind: str) -> str | None:
 
 
 def tasks(
-    blobs: BlobStore, work_dir: Path, limits: sandbox.Limits, max_triangles: int
+    store: Store, blobs: BlobStore, work_dir: Path, limits: sandbox.Limits
 ) -> tuple[Task, Task]:
     """The two kinds of run: the verdict first, the pictures after it."""
 
-    def run_stage(
-        subject: str, stage: str, stopped: Callable[[], bool]
-    ) -> tuple[sandbox.Completed, Path]:
-        sha256, _, format_ = subject.partition(":")
+    def own_directory(stage: str) -> Path:
         work_dir.mkdir(parents=True, exist_ok=True)
-        out = Path(tempfile.mkdtemp(prefix=f"{stage}-", dir=work_dir))
-        argv = [
-            *sandbox.python_module("fabcoord.designs.meshcheck"),
-            *("--stage", stage, "--input", str(blobs.path(sha256)), "--format", format_),
-            *("--out", str(out), "--max-triangles", str(max_triangles)),
-        ]
-        return sandbox.run(argv, cwd=out, limits=limits, cancelled=stopped), out
+        return Path(tempfile.mkdtemp(prefix=f"{stage}-", dir=work_dir))
+
+    def meshcheck(out: Path, stopped: Callable[[], bool], *options: str) -> sandbox.Completed:
+        argv = [*sandbox.python_module("fabcoord.designs.meshcheck"), "--out", str(out), *options]
+        return sandbox.run(argv, cwd=out, limits=limits, cancelled=stopped)
 
     def check(subject: str, stopped: Callable[[], bool]) -> Commit:
-        ended, out = run_stage(subject, "verdict", stopped)
+        sha256, _, format_ = subject.partition(":")
+        out = own_directory(CHECK)
         try:
+            file = ("--input", str(blobs.path(sha256)), "--format", format_)
+            ended = meshcheck(out, stopped, "--stage", "verdict", *file)
             said = _read_report(ended, out)
             mesh = out / MESH_NAME
             mesh_sha256 = blobs.add_file(mesh) if mesh.is_file() else None
@@ -141,8 +139,14 @@ def tasks(
         return commit
 
     def draw(subject: str, stopped: Callable[[], bool]) -> Commit:
-        _, out = run_stage(subject, "pictures", stopped)
+        sha256, _, format_ = subject.partition(":")
+        with store.reading() as db:
+            mesh_sha256 = checked_mesh(db, sha256, format_).mesh_sha256
+        out = own_directory(PICTURES)
         try:
+            if mesh_sha256 is not None:
+                (out / MESH_NAME).symlink_to(blobs.path(mesh_sha256))
+                meshcheck(out, stopped, "--stage", "pictures")
             preview, light = (
                 blobs.add_file(out / name) if (out / name).is_file() else None
                 for name in (PREVIEW_NAME, LIGHT_NAME)
@@ -151,7 +155,6 @@ def tasks(
             shutil.rmtree(out, ignore_errors=True)
 
         def commit(db: Database) -> None:
-            sha256, _, format_ = subject.partition(":")
             db.conn.execute(
                 "UPDATE checks SET preview_sha256 = ?, light_sha256 = ?"
                 " WHERE sha256 = ? AND format = ?",

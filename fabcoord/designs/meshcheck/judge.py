@@ -15,10 +15,11 @@ from fabcoord.designs.meshcheck.topology import (
     build_surface,
     find_shells,
     loose_faces,
-    signed_volumes,
+    measure,
 )
 from fabcoord.errors import UnreadableFile
 
+MANIFOLD_TRIANGLES = 2_000_000  # manifold3d needs 350 MB for each million; past this, edges judge
 HUGE_MM = 1000.0
 TINY_MM = 1.0
 INCH_SUSPECT_MM = 10.0
@@ -70,8 +71,11 @@ def judge(soup: Soup) -> Judgement:
 
 
 def _is_accepted(surface: Surface) -> bool:
+    """Whether the surface is closed and consistent, by manifold3d where that fits into memory."""
     if not len(surface.faces):
         return False
+    if len(surface.faces) > MANIFOLD_TRIANGLES:
+        return bool((surface.edges.forward == surface.edges.backward).all())
     mesh = manifold3d.Mesh(surface.vertices, surface.faces.astype(np.uint32))
     solid = manifold3d.Manifold(mesh)
     return bool(solid.status() == manifold3d.Error.NoError and not solid.is_empty())
@@ -91,7 +95,7 @@ class _Shells:
     def of(cls, surface: Surface, *, turn: bool) -> _Shells:
         """Measure the shells; turn the inverted ones only where inside and outside are certain."""
         triangles = surface.triangles
-        volumes = signed_volumes(triangles)
+        volumes, area_mm2 = measure(triangles)
         shell = find_shells(surface.faces, surface.edges, len(surface.vertices))
         count = int(shell.max()) + 1
         volume: Doubles = np.bincount(shell, volumes, count).astype(np.float64)
@@ -104,13 +108,14 @@ class _Shells:
         turned &= turn
         flip = turned[shell]
         out = triangles.copy()
-        out[flip] = triangles[flip][:, ::-1]
+        if turned.any():
+            out[flip] = triangles[flip][:, ::-1]
         outward = np.where(turned, -volume, volume)
         return cls(
             bodies=count - int(cavity.sum()),
             turned=int(turned.sum()),
             volume_mm3=float(outward.sum()),
-            area_mm2=_area(triangles),
+            area_mm2=area_mm2,
             facing_out=out,
         )
 
@@ -283,12 +288,6 @@ def _nothing_to_measure(finding: Finding, triangles: int) -> Judgement:
 def _bounds(triangles: Floats) -> tuple[Doubles, Doubles]:
     corners = triangles.reshape(-1, 3)
     return corners.min(axis=0).astype(np.float64), corners.max(axis=0).astype(np.float64)
-
-
-def _area(triangles: Floats) -> float:
-    corners = triangles.astype(np.float64)
-    across = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    return float(np.linalg.norm(across, axis=1).sum() / 2.0)
 
 
 def _triple(values: Doubles) -> tuple[float, float, float]:

@@ -34,8 +34,7 @@ class Soup:
 def from_corners(triangles: Floats, *, cut_off: bool = False) -> Soup:
     """A soup of triangles of shape (n, 3, 3)."""
     refuse_too_many(len(triangles))
-    bad = int(np.count_nonzero(~np.isfinite(triangles).all(axis=2)))
-    return Soup(triangles, bad, cut_off=cut_off)
+    return Soup(triangles, _count_non_finite(triangles), cut_off=cut_off)
 
 
 def from_indexed(
@@ -60,8 +59,12 @@ def from_indexed(
         )
     with np.errstate(over="ignore"):
         single = vertices.astype(np.float32)
-    bad = int(np.count_nonzero(~np.isfinite(single).all(axis=1)))
-    return Soup(single[faces], bad, has_unit, cut_off)
+    return Soup(single[faces], _count_non_finite(single), has_unit, cut_off)
+
+
+def _count_non_finite(points: Floats) -> int:
+    finite = np.isfinite(points)
+    return 0 if finite.all() else int(np.count_nonzero(~finite.all(axis=-1)))
 
 
 def refuse_too_many(triangles: int) -> None:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from fabcoord.designs.meshcheck.soup import Doubles, Floats, Indices
 
+_MEASURED_AT_ONCE = 500_000
 SEAM_MM = 1e-5  # float32 seams that every slicer closes (sin 2π is not 0) are far smaller
 
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9], np.uint64)
@@ -83,17 +84,30 @@ def build_surface(triangles: Floats) -> Surface:
 
 
 def weld(points: Floats) -> tuple[Floats, Indices]:
-    """Distinct points of (k, 3) and for each point its index among them; −0.0 equals 0.0."""
+    """Distinct points of (k, 3) and for each point its index among them; −0.0 equals 0.0.
+
+    They stay in the order of their first appearance: neighbours in the mesh stay neighbours in
+    memory, which halves the time of all that follows.
+    """
     points = points + np.float32(0)  # turns −0.0 into 0.0
-    hashed = (points.view(np.uint32).astype(np.uint64) * _MIX).sum(axis=1, dtype=np.uint64)
+    bits = points.view(np.uint32)
+    hashed = bits[:, 0] * _MIX[0]
+    hashed += bits[:, 1] * _MIX[1]
+    hashed += bits[:, 2] * _MIX[2]
     order = np.argsort(hashed)
     in_order = hashed[order]
-    first = np.empty(len(points), bool)
-    first[:1] = True
-    np.not_equal(in_order[1:], in_order[:-1], out=first[1:])
+    del hashed
+    begins = np.empty(len(points), bool)
+    begins[:1] = True
+    np.not_equal(in_order[1:], in_order[:-1], out=begins[1:])
+    del in_order
+    first = np.minimum.reduceat(order, np.flatnonzero(begins)) if len(order) else order
+    by_appearance = np.argsort(first)
+    rank = np.empty_like(by_appearance)
+    rank[by_appearance] = np.arange(len(rank))
     index = np.empty(len(points), np.int64)
-    index[order] = np.cumsum(first) - 1
-    distinct = points[order[first]]
+    index[order] = rank[np.cumsum(begins) - 1]
+    distinct = points[first[by_appearance]]
     if np.array_equal(distinct[index], points):
         return distinct, index
     # Two points share a hash: by chance nearly never, but a file may be made to.
@@ -109,17 +123,29 @@ def without_collapsed(faces: Indices) -> Indices:
 
 
 def find_edges(faces: Indices, vertex_count: int) -> Edges:
-    """The edges of (n, 3) faces and how often they are used each way."""
-    start = faces.ravel()
-    end = faces[:, [1, 2, 0]].ravel()
-    pair = np.minimum(start, end) * vertex_count + np.maximum(start, end)
-    key = np.sort(pair * 2 + (start > end))
-    pair, backward = key >> 1, key & 1
-    begins = np.flatnonzero(np.diff(pair, prepend=-1))
-    uses = np.diff(begins, append=len(pair))
-    against = np.add.reduceat(backward, begins) if len(begins) else backward
-    distinct = pair[begins]
+    """The edges of (n, 3) faces and how often they are used each way.
+
+    Works in place where it can: five million triangles have to fit into two gigabytes.
+    """
     width = max(vertex_count, 1)
+    start, end = faces.ravel(), faces[:, [1, 2, 0]].ravel()
+    key = np.minimum(start, end)
+    key *= width
+    key += np.maximum(start, end)
+    key *= 2
+    key += start > end
+    del start, end
+    key.sort()
+    backward = (key & 1).astype(np.int8)
+    key >>= 1
+    differs = np.ones(len(key), bool)
+    np.not_equal(key[1:], key[:-1], out=differs[1:])
+    begins = np.flatnonzero(differs)
+    uses = np.diff(begins, append=len(key))
+    against = np.zeros(0, np.int64)
+    if len(begins):
+        against = np.add.reduceat(backward, begins, dtype=np.int64)
+    distinct = key[begins]
     return Edges(distinct // width, distinct % width, uses - against, against)
 
 
@@ -148,22 +174,26 @@ def find_shells(faces: Indices, edges: Edges, vertex_count: int) -> Indices:
         np.minimum.at(label, np.maximum(a, b)[apart], np.minimum(a, b)[apart])
         while not np.array_equal(flat := label[label], label):
             label = flat
-    _, shell = np.unique(label[faces[:, 0]], return_inverse=True)
-    return shell.astype(np.int64)
+    used = np.zeros(vertex_count, bool)
+    used[label[faces[:, 0]]] = True
+    number: Indices = np.cumsum(used) - 1
+    return number[label[faces[:, 0]]]
 
 
-def signed_volumes(triangles: Floats) -> Doubles:
-    """The volume between each triangle and the mesh's first corner, shape (n,), in mm³.
+def measure(triangles: Floats) -> tuple[Doubles, float]:
+    """The volume between each triangle and the first corner, shape (n,) in mm³; the area in mm².
 
-    Their sum is the enclosed volume, positive when faces look outward.
+    The volumes sum to the enclosed volume, positive when faces look outward.
     """
-    if not len(triangles):
-        return np.zeros(0)
-    corners = triangles.astype(np.float64) - triangles[0, 0]
-    volumes: Doubles = (
-        np.einsum("ij,ij->i", corners[:, 0], np.cross(corners[:, 1], corners[:, 2])) / 6.0
-    )
-    return volumes
+    volumes = np.zeros(len(triangles))
+    area = 0.0
+    for start in range(0, len(triangles), _MEASURED_AT_ONCE):
+        some = slice(start, start + _MEASURED_AT_ONCE)
+        corners = triangles[some].astype(np.float64) - triangles[0, 0]
+        a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+        volumes[some] = np.einsum("ij,ij->i", a, np.cross(b, c)) / 6.0
+        area += float(np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2.0)
+    return volumes, area
 
 
 def _weld_rims(vertices: Floats, edges: Edges, offset: float) -> Indices:

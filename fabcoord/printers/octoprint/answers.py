@@ -111,6 +111,24 @@ def read_file(answer: object) -> StoredFile:
     )
 
 
+def surplus(answer: object, keep: int, spare: str) -> list[str]:
+    """Paths of our files in a folder's answer, all but the ``keep`` newest and ``spare``.
+
+    Only names that we give are ours; folders and whatever people put beside them are not. The
+    dates are those of a clock that may be wrong: a Pi without network has none.
+    """
+    children = _member(answer, "children")
+    dated = [
+        (_number(_member(child, "date")) or 0.0, path)
+        for child in (children if isinstance(children, list) else [])
+        if isinstance(path := _member(child, "path"), str)
+        and _FILE_NAME.fullmatch(path.rpartition("/")[2])
+        and path.rpartition("/")[0] in (FOLDER, WAITING)
+        and path != spare
+    ]
+    return [path for _, path in sorted(dated, reverse=True)[keep:]]
+
+
 def read_temperatures(answer: object) -> Temperatures:
     """Read GET /api/printer."""
     temperature = _member(answer, "temperature")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from octorest import OctoRest
@@ -95,6 +97,14 @@ class Client:
             headers={"Content-Type": body.content_type},
             timeout=(_UPLOAD_STALL_S, _UPLOAD_ANSWER_S),
         )
+
+    def tidy(self, keep: int, spare: str) -> None:
+        """Delete our oldest files in either folder, all but ``keep`` and the path ``spare``."""
+        for folder in (answers.FOLDER, answers.WAITING):
+            listing = self._ask(partial(self._rest.files_info, "local", folder))
+            for path in answers.surplus(listing, keep, spare):
+                with suppress(Refused):  # OctoPrint has it in hand
+                    self._rest.delete(f"local/{path}")
 
     def _get(self, path: str) -> Any:
         return self._session.request("GET", self._session.origin + path).json()

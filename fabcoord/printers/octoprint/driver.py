@@ -21,6 +21,7 @@ from fabcoord.printers.octoprint.session import Refused, TimeLimits
 from fabcoord.printers.octoprint.watch import Look, Watch
 
 _WATCH_LIMITS = TimeLimits(connect_s=3.0, read_s=8.0, total_s=10.0)
+_KEPT_FILES = 20  # on OctoPrint's disk; `find` needs the file of an attempt that is not settled
 _TAKEN_S = 10.0  # how long OctoPrint may take to show a print that it was told to start
 
 
@@ -78,6 +79,7 @@ class OctoPrintPrinter:
                 f"OctoPrint at {self._client.where} stored other bytes than it was sent.",
                 hint="Check its disk, and plugins that change uploaded files.",
             )
+        self._client.tidy(_KEPT_FILES, spare=f"{WAITING}/{name}")
 
     def start(self, order: PrintOrder) -> None:
         """Print the waiting file; returns when OctoPrint shows that it prints.

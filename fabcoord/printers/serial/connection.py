@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import select
 import time
 from collections import deque
@@ -79,7 +80,7 @@ class Connection:
         Args:
             next_command: gives the next command for a greeted printer, None for none.
             until: when to come back at the latest, in `time.monotonic` seconds.
-            wake_fd: come back when this can be read.
+            wake_fd: a pipe; what comes out of it is read and ends the wait.
 
         Raises:
             LinkLost: the port went away, or the printer does not answer any more.
@@ -93,6 +94,8 @@ class Connection:
         readable, writable, _ = select.select(
             [link.fd, wake_fd], [link.fd] if link.waits else [], [], self._wait_s(until, now)
         )
+        if wake_fd in readable:
+            os.read(wake_fd, 4096)
         if writable:
             link.flush()
         if link.fd not in readable:

@@ -180,9 +180,6 @@ class SerialPrinter:
         while not self._closing:
             ready_before = connection.ready
             heard = connection.step(self._next_command, session.next_at(), self._wake_read)
-            with suppress(BlockingIOError):
-                while os.read(self._wake_read, 64):
-                    pass
             with self._changed:
                 for message in heard:
                     session.hear(message)

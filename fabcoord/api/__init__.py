@@ -1,0 +1,1 @@
+"""The REST API: one module per resource, on top of the domain's functions."""

@@ -1,0 +1,93 @@
+"""/agents: pairing, the sync of an agent, and the G-code that it fetches."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Response, request
+
+from fabcoord.agent.messages import SyncRequest
+from fabcoord.api import schemas, streams
+from fabcoord.api.access import Access, agent, member
+from fabcoord.api.context import lab
+from fabcoord.api.files import send_blob
+from fabcoord.api.routing import Resource, page
+from fabcoord.errors import BadInput, NotFound
+from fabcoord.members.roles import Permission
+from fabcoord.queue import agents as fleet
+
+agents = Resource("agents", __name__)
+
+_LONGEST_WAIT_S = 25.0
+
+
+@agents.route_to("GET", "/agents", Permission.MANAGE_PRINTERS, "All agents", answer="Agent[]")
+def search() -> Any:
+    with lab().store.reading() as db:
+        return page(fleet.everyone(db), None)
+
+
+@agents.route_to(
+    "POST", "/agents/pair", Access.OPEN, "An agent asks to be let in", body=schemas.PairingRequest
+)
+def pair(body: dict[str, Any]) -> Any:
+    with lab().store.writing(durable=True) as db:
+        said = fleet.ask_to_pair(db, body["pairing"], body["name"])
+    if "token" in said:
+        return said
+    return Response(json.dumps(said), 202, mimetype="application/json")
+
+
+@agents.route_to(
+    "POST", "/agents/approve", Permission.MANAGE_PRINTERS, "Let in the agent that shows this code",
+    body=schemas.PairingCode,
+)  # fmt: skip
+def approve(body: dict[str, Any]) -> Any:
+    with lab().store.writing(durable=True) as db:
+        return {"name": fleet.approve_pairing(db, member(), body["code"])}
+
+
+@agents.route_to(
+    "DELETE", "/agents/<agent_id>", Permission.MANAGE_PRINTERS, "Revoke an agent", status=204
+)
+def revoke(agent_id: str) -> Any:
+    with lab().store.writing(durable=True) as db:
+        fleet.revoke(db, member(), agent_id)
+
+
+@agents.route_to("POST", "/agents/<agent_id>/sync", Access.AGENT, "What an agent says and hears")
+def sync(agent_id: str) -> Any:
+    fleet.require_agent(agent(), agent_id)
+    try:
+        said = SyncRequest.from_json(request.get_json())
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
+        raise BadInput(f"That is not a sync of this protocol: {error!r}.") from error
+    settings = lab().settings
+    with lab().store.writing(durable=bool(said.events)) as db:
+        answer = fleet.sync(
+            db, agent(), said, interval_s=settings.agent_interval_s, lease_s=settings.lease_s
+        )
+    return answer.to_json()
+
+
+@agents.route_to("GET", "/agents/<agent_id>/wake", Access.AGENT, "Wait for news for this agent")
+def wake(agent_id: str) -> Any:
+    fleet.require_agent(agent(), agent_id)
+    try:
+        after = int(request.args.get("after", "0"))
+        wait_s = min(float(request.args.get("wait", "25")), _LONGEST_WAIT_S)
+    except ValueError as error:
+        raise BadInput("after and wait are numbers.") from error
+    store = lab().store
+    with streams.place():
+        return {"seq": streams.wait_for_agent(store, agent_id, after, wait_s)}
+
+
+@agents.route_to("GET", "/agents/<agent_id>/gcode/<sha256>", Access.AGENT, "G-code of an attempt")
+def gcode(agent_id: str, sha256: str) -> Any:
+    fleet.require_agent(agent(), agent_id)
+    with lab().store.reading() as db:
+        if not fleet.has_gcode(db, agent(), sha256):
+            raise NotFound("No open attempt of this agent needs that file.")
+    return send_blob(lab().blobs.path(sha256), sha256, "text/x.gcode")

@@ -1,0 +1,160 @@
+"""/printers and /attempts: what the machines do, and what persons say about them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fabcoord.api import schemas
+from fabcoord.api.access import member
+from fabcoord.api.context import lab
+from fabcoord.api.routing import Resource, page, wanted_version
+from fabcoord.errors import Conflict
+from fabcoord.members.roles import Permission
+from fabcoord.queue import attempts
+from fabcoord.queue import jobs as queue
+from fabcoord.queue import printers as fleet
+from fabcoord.store.database import row
+
+printers = Resource("printers", __name__)
+
+
+@printers.route_to("GET", "/printers", Permission.READ, "All printers", answer="Printer[]")
+def search() -> Any:
+    with lab().store.reading() as db:
+        return page(fleet.everyone(db), None)
+
+
+@printers.route_to(
+    "POST", "/printers", Permission.MANAGE_PRINTERS, "Add a printer",
+    body=schemas.PrinterSettings, answer="Printer", status=201,
+)  # fmt: skip
+def create(body: dict[str, Any]) -> Any:
+    with lab().store.writing(durable=True) as db:
+        if "agent_id" not in body:
+            body["agent_id"] = own_agent(db)
+        printer_id = fleet.create(db, member(), body)
+        made = fleet.get(db, printer_id)
+    return made, {"Location": f"/api/v1/printers/{printer_id}"}
+
+
+@printers.route_to("GET", "/printers/<printer_id>", Permission.READ, "One printer",
+                   answer="Printer")  # fmt: skip
+def show(printer_id: str) -> Any:
+    with lab().store.reading() as db:
+        return fleet.get(db, printer_id)
+
+
+@printers.route_to(
+    "PATCH", "/printers/<printer_id>", Permission.MANAGE_PRINTERS, "Change a printer",
+    body=schemas.PrinterSettings, answer="Printer",
+)  # fmt: skip
+def change(printer_id: str, body: dict[str, Any]) -> Any:
+    with lab().store.writing(durable=True) as db:
+        fleet.update(db, member(), printer_id, body, wanted_version())
+        return fleet.get(db, printer_id)
+
+
+@printers.route_to(
+    "DELETE", "/printers/<printer_id>", Permission.MANAGE_PRINTERS, "Remove a printer", status=204
+)
+def delete(printer_id: str) -> Any:
+    with lab().store.writing(durable=True) as db:
+        fleet.delete(db, member(), printer_id)
+
+
+@printers.route_to(
+    "POST", "/printers/<printer_id>/clear", Permission.CLEAR_PLATE, "State that the plate is clear",
+    body=schemas.Clearance, answer="Printer",
+)  # fmt: skip
+def clear(printer_id: str, body: dict[str, Any]) -> Any:
+    with lab().store.writing(durable=True) as db:
+        fleet.clear(db, member(), printer_id, body.get("attempt_id"))
+        return fleet.get(db, printer_id)
+
+
+@printers.route_to(
+    "POST", "/printers/<printer_id>/maintenance", Permission.RUN_PRINTERS, "Take out of service",
+    body=schemas.Empty, answer="Printer",
+)  # fmt: skip
+def maintenance(printer_id: str, body: dict[str, Any]) -> Any:
+    return _set_maintenance(printer_id, on=True)
+
+
+@printers.route_to(
+    "POST", "/printers/<printer_id>/ready", Permission.RUN_PRINTERS, "Put back into service",
+    body=schemas.Empty, answer="Printer",
+)  # fmt: skip
+def ready(printer_id: str, body: dict[str, Any]) -> Any:
+    return _set_maintenance(printer_id, on=False)
+
+
+@printers.route_to(
+    "POST", "/printers/<printer_id>/pause", Permission.PRINT, "Pause the print there",
+    body=schemas.Empty, answer="Printer", status=202,
+)  # fmt: skip
+def pause(printer_id: str, body: dict[str, Any]) -> Any:
+    return _command(printer_id, "pause", ("printing",))
+
+
+@printers.route_to(
+    "POST", "/printers/<printer_id>/resume", Permission.PRINT, "Resume the print there",
+    body=schemas.Empty, answer="Printer", status=202,
+)  # fmt: skip
+def resume(printer_id: str, body: dict[str, Any]) -> Any:
+    return _command(printer_id, "resume", ("paused",))
+
+
+@printers.route_to(
+    "POST", "/printers/<printer_id>/cancel", Permission.PRINT, "Stop the print there",
+    body=schemas.Empty, answer="Printer", status=202,
+)  # fmt: skip
+def cancel(printer_id: str, body: dict[str, Any]) -> Any:
+    live = ("offered", "accepted", "transferring", "starting", "printing", "paused")
+    return _command(printer_id, "cancel", live)
+
+
+@printers.route_to(
+    "POST", "/attempts/<attempt_id>/resolve", Permission.CLEAR_PLATE,
+    "Settle an attempt that nobody knows the end of", body=schemas.Resolution, answer="Attempt",
+)  # fmt: skip
+def resolve(attempt_id: str, body: dict[str, Any]) -> Any:
+    with lab().store.writing(durable=True) as db:
+        attempts.resolve(
+            db, member(), attempt_id, body["outcome"], plate_clear=body["plate_clear"],
+            note=body["note"], lease_s=lab().settings.lease_s,
+        )  # fmt: skip
+        job_id = attempts.get_row(db, attempt_id)["job_id"]
+        return next(item for item in attempts.of_job(db, job_id) if item["id"] == attempt_id)
+
+
+def own_agent(db: Any) -> str | None:
+    """The agent that serve runs on this machine, where a printer without another belongs."""
+    found = row(db, "SELECT value FROM settings WHERE name = 'own_agent'")
+    return str(found["value"]) if found else None
+
+
+def _set_maintenance(printer_id: str, *, on: bool) -> Any:
+    with lab().store.writing(durable=True) as db:
+        fleet.set_maintenance(db, member(), printer_id, on)
+        return fleet.get(db, printer_id)
+
+
+def _command(printer_id: str, kind: str, states: tuple[str, ...]) -> Any:
+    with lab().store.writing(durable=True) as db:
+        printer = fleet.get(db, printer_id)
+        attempt = fleet.open_attempt(db, printer_id)
+        if attempt is None or attempt["state"] not in states:
+            raise Conflict(
+                f"{printer['name']} is {printer['state'].replace('_', ' ')};"
+                f" there is nothing of ours to {kind}.",
+                hint="A print that was started at the printer is stopped there.",
+                extra={"state": printer["state"]},
+            )
+        job = queue.get_row(db, attempt["job_id"])
+        if job["member_id"] != member().id:
+            member().require(Permission.RUN_PRINTERS)
+        if kind == "cancel":
+            attempts.stop(db, attempt, member().name, f"Stopped by {member().name}.")
+        else:
+            attempts.command(db, attempt, kind, member().name)
+        return fleet.get(db, printer_id)

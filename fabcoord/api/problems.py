@@ -1,0 +1,69 @@
+"""Errors as problem documents (RFC 9457)."""
+
+from __future__ import annotations
+
+import logging
+
+from flask import Flask, Response, json, request
+from werkzeug.exceptions import HTTPException
+
+from fabcoord.errors import FabcoordError, TooBusy
+
+log = logging.getLogger(__name__)
+PROBLEM_JSON = "application/problem+json"
+
+
+def problem(document: dict[str, object]) -> Response:
+    """A problem document as a response."""
+    response = Response(json.dumps(document), mimetype=PROBLEM_JSON)
+    response.status_code = int(str(document["status"]))
+    return response
+
+
+def of_fabcoord_error(error: FabcoordError) -> Response:
+    """An error of our tree."""
+    response = problem(error.problem())
+    if error.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="fabcoord"'
+    if isinstance(error, TooBusy):
+        response.headers["Retry-After"] = "5"
+    return response
+
+
+def of_http_error(error: HTTPException) -> Response:
+    """An error of the web framework: no such route, malformed body, too large."""
+    status = error.code or 500
+    if status < 400:  # a redirect of the router, not an error
+        return Response(status=status, headers=error.get_headers())
+    slug = (error.name or "error").lower().replace(" ", "-")
+    response = problem(
+        {
+            "type": f"https://fabcoord.org/problems/{slug}",
+            "title": error.name,
+            "status": status,
+            "detail": error.description or error.name,
+        }
+    )
+    if status == 405 and getattr(error, "valid_methods", None):
+        response.headers["Allow"] = ", ".join(error.valid_methods)  # type: ignore[attr-defined]
+    return response
+
+
+def of_any_error(error: Exception) -> Response:
+    """A defect of ours: logged whole, told without its insides."""
+    log.exception("%s %s failed", request.method, request.path, exc_info=error)
+    return problem(
+        {
+            "type": "https://fabcoord.org/problems/internal",
+            "title": "Something went wrong here",
+            "status": 500,
+            "detail": "The server made a mistake; it is written to its log.",
+        }
+    )
+
+
+def register(app: Flask) -> None:
+    """Have every error of the API answered as a problem document."""
+    app.register_error_handler(FabcoordError, of_fabcoord_error)
+    app.register_error_handler(HTTPException, of_http_error)
+    app.register_error_handler(Exception, of_any_error)

@@ -1,0 +1,162 @@
+"""How routes of the API are declared: method, path, permission, what goes in, in one place."""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Response, request
+from marshmallow import EXCLUDE, Schema, ValidationError
+
+from fabcoord.api import idempotency
+from fabcoord.api.access import Needed
+from fabcoord.errors import BadInput
+
+MOST_ITEMS = 200
+
+# A response, a JSON object, a JSON object with headers, or None for 204.
+Answer = Any
+Handler = Callable[..., Answer]
+
+
+class Resource(Blueprint):
+    """A blueprint whose routes say what they need and take."""
+
+    def route_to(
+        self,
+        method: str,
+        rule: str,
+        needed: Needed,
+        summary: str,
+        *,
+        body: type[Schema] | None = None,
+        answer: str = "",
+        status: int = 200,
+    ) -> Callable[[Handler], Handler]:
+        """Register a handler.
+
+        Args:
+            body: the schema of the JSON body, handed to the handler as ``body=``.
+            answer: the name of the schema in the OpenAPI document that answers have.
+            status: of the answer when all goes well.
+        """
+
+        def register(handler: Handler) -> Handler:
+            @functools.wraps(handler)
+            def view(**arguments: Any) -> Response:
+                def work() -> Response:
+                    if body is not None:
+                        arguments["body"] = json_body(body)
+                    return _response(handler(**arguments), status)
+
+                return idempotency.once(work) if method == "POST" else work()
+
+            view.needed = needed  # type: ignore[attr-defined]
+            view.documented = {  # type: ignore[attr-defined]
+                "summary": summary,
+                "body": body,
+                "answer": answer,
+                "status": status,
+            }
+            name = f"{handler.__name__}_{method.lower()}"
+            self.add_url_rule(rule, name, view, methods=[method])
+            return handler
+
+        return register
+
+
+def json_body(schema: type[Schema]) -> dict[str, Any]:
+    """The JSON body as the schema describes it; raises BadInput naming each wrong field.
+
+    An empty body counts as ``{}``.
+    """
+    raw = request.get_data(cache=True)
+    if len(raw) > 1_000_000:
+        raise BadInput("A JSON body has at most 1 MB.")
+    try:
+        data = json.loads(raw) if raw.strip() else {}
+    except (ValueError, RecursionError) as error:
+        raise BadInput("The body is not JSON.") from error
+    if not isinstance(data, dict):
+        raise BadInput("The body is a JSON object.")
+    try:
+        loaded: dict[str, Any] = schema().load(data, unknown=EXCLUDE if not data else None)
+    except ValidationError as error:
+        messages = error.messages if isinstance(error.messages, dict) else {}
+        fields = {str(name): _flat(text) for name, text in messages.items()}
+        raise BadInput(
+            f"These fields need other values: {', '.join(fields)}.", fields=fields
+        ) from error
+    return loaded
+
+
+def _flat(text: Any) -> str:
+    if isinstance(text, dict):
+        return "; ".join(f"{key}: {_flat(value)}" for key, value in text.items())
+    return " ".join(str(one) for one in text) if isinstance(text, list) else str(text)
+
+
+def page_arguments() -> tuple[int, Any]:
+    """``limit`` and the position that ``cursor`` names (None for the first page)."""
+    try:
+        limit = int(request.args.get("limit", "50"))
+    except ValueError as error:
+        raise BadInput("limit is a number from 1 to 200.", fields={"limit": "?"}) from error
+    if not 1 <= limit <= MOST_ITEMS:
+        raise BadInput("limit is a number from 1 to 200.", fields={"limit": "out of range"})
+    cursor = request.args.get("cursor")
+    if cursor is None:
+        return limit, None
+    try:
+        return limit, json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=="))
+    except ValueError as error:
+        raise BadInput(
+            "That cursor is not one of ours.", hint="Begin again without cursor."
+        ) from error
+
+
+def page(items: list[dict[str, Any]], following: Any) -> Response:
+    """One page of a list, with a Link header to the next."""
+    cursor = None
+    if following is not None:
+        cursor = base64.urlsafe_b64encode(json.dumps(following).encode()).decode().rstrip("=")
+    response = _response({"items": items, "next": cursor}, 200)
+    if cursor is not None:
+        arguments = {**request.args.to_dict(), "cursor": cursor}
+        query = "&".join(f"{name}={value}" for name, value in arguments.items())
+        response.headers["Link"] = f'<{request.base_url}?{query}>; rel="next"'
+    return response
+
+
+def wanted_version() -> int | None:
+    """The version that If-Match names, or None where the client does not care."""
+    given = request.headers.get("If-Match", "").strip()
+    if given in ("", "*"):
+        return None
+    try:
+        return int(given.strip('"'))
+    except ValueError:
+        return -1  # names no version there ever was: Stale
+
+
+def _response(answer: Answer, status: int) -> Response:
+    if isinstance(answer, Response):
+        return answer
+    headers: dict[str, str] = {}
+    if isinstance(answer, tuple):
+        answer, headers = answer[0], answer[-1]
+    if answer is None:
+        return Response(status=204, headers=headers)
+    body = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
+    response = Response(body, status, headers, mimetype="application/json")
+    if isinstance(answer, dict) and "version" in answer:
+        response.set_etag(str(answer["version"]))
+    elif request.method == "GET":
+        response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
+    if request.method == "GET":
+        response.make_conditional(request)
+    return response

@@ -1,0 +1,88 @@
+"""The JSON bodies that the API takes, and the shapes that it answers with."""
+
+from __future__ import annotations
+
+from marshmallow import Schema, fields, validate
+
+_short = validate.Length(max=200)
+_long = validate.Length(max=20_000)
+
+
+class Empty(Schema):
+    """A verb that needs no more than its address."""
+
+    reason = fields.String(validate=_short, load_default="")
+
+
+class DesignChange(Schema):
+    title = fields.String(validate=_short)
+    licence = fields.String(validate=_short)
+    description = fields.String(validate=_long)
+    tags = fields.List(fields.String(validate=_short), validate=validate.Length(max=20))
+    attribution = fields.String(validate=_short)
+
+
+class JobRequest(Schema):
+    design_id = fields.String(required=True, validate=_short)
+    revision = fields.Integer(allow_none=True, strict=True)
+    file_id = fields.String(allow_none=True, validate=_short)
+    copies = fields.Integer(load_default=1, strict=True)
+    preset = fields.String(allow_none=True, validate=_short)
+    quality = fields.String(allow_none=True, validate=_short)
+    material = fields.String(allow_none=True, validate=_short)
+    colour = fields.String(allow_none=True, validate=_short)
+    machine = fields.String(allow_none=True, validate=_short)
+    printer_id = fields.String(allow_none=True, validate=_short)
+    scale = fields.Float(allow_none=True)
+    rotation = fields.List(fields.Float(), allow_none=True, validate=validate.Length(equal=3))
+    due_at = fields.String(allow_none=True, validate=_short)
+    charge_code = fields.String(allow_none=True, validate=_short)
+    note = fields.String(allow_none=True, validate=validate.Length(max=2000))
+
+
+class JobChange(Schema):
+    note = fields.String(allow_none=True, validate=validate.Length(max=2000))
+    due_at = fields.String(allow_none=True, validate=_short)
+    charge_code = fields.String(allow_none=True, validate=_short)
+
+
+class EstimateRequest(Schema):
+    file_id = fields.String(required=True, validate=_short)
+    machine = fields.String(allow_none=True, validate=_short)
+    preset = fields.String(allow_none=True, validate=_short)
+    material = fields.String(allow_none=True, validate=_short)
+    quality = fields.String(allow_none=True, validate=_short)
+    copies = fields.Integer(load_default=1, strict=True, validate=validate.Range(1, 200))
+    scale = fields.Float(allow_none=True)
+    rotation = fields.List(fields.Float(), allow_none=True, validate=validate.Length(equal=3))
+
+
+class PrinterSettings(Schema):
+    name = fields.String(validate=_short)
+    machine = fields.String(validate=_short)
+    driver = fields.String(validate=_short)
+    settings = fields.Dict(keys=fields.String(), values=fields.Raw())
+    agent_id = fields.String(allow_none=True, validate=_short)
+    material = fields.String(allow_none=True, validate=_short)
+    colour = fields.String(allow_none=True, validate=_short)
+    nozzle_mm = fields.Float(allow_none=True)
+    camera_url = fields.String(allow_none=True, validate=_short)
+
+
+class Clearance(Schema):
+    attempt_id = fields.String(allow_none=True, validate=_short)
+
+
+class Resolution(Schema):
+    outcome = fields.String(required=True, validate=_short)
+    plate_clear = fields.Boolean(required=True)
+    note = fields.String(load_default="", validate=_short)
+
+
+class PairingRequest(Schema):
+    name = fields.String(required=True, validate=_short)
+    pairing = fields.String(required=True, validate=_short)
+
+
+class PairingCode(Schema):
+    code = fields.String(required=True, validate=_short)

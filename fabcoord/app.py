@@ -1,0 +1,67 @@
+"""create_app(settings): wires everything into one Flask application."""
+
+from __future__ import annotations
+
+from flask import Flask, Response
+
+from fabcoord.api import access, intake, problems
+from fabcoord.api.about import about
+from fabcoord.api.agents import agents
+from fabcoord.api.designs import designs
+from fabcoord.api.files import files
+from fabcoord.api.jobs import jobs
+from fabcoord.api.printers import printers
+from fabcoord.api.streams import Places, events
+from fabcoord.config import Settings
+from fabcoord.lab import Lab, open_lab
+from fabcoord.queue.clockwork import Clockwork
+from fabcoord.store.events import Tail
+from fabcoord.web import pages
+
+_MULTIPART_OVERHEAD = 1_000_000
+
+
+def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
+    """The application of one lab. Nothing runs in the background until `start_background`."""
+    app = Flask("fabcoord", static_folder=None)
+    app.request_class = intake.LabRequest
+    app.extensions["fabcoord"] = lab or open_lab(settings)
+    app.extensions["fabcoord.places"] = Places(settings.max_streams)
+    app.config.update(
+        MAX_CONTENT_LENGTH=settings.max_upload_mb * 1_000_000 + _MULTIPART_OVERHEAD,
+        MAX_FORM_MEMORY_SIZE=1_000_000,
+    )
+    app.before_request(access.guard)
+    app.after_request(_harden)
+    app.teardown_request(intake.discard_unused)
+    for resource in (designs, files, jobs, printers, agents, events):
+        app.register_blueprint(resource, url_prefix="/api/v1")
+    app.register_blueprint(about)
+    pages.register(app)
+    problems.register(app)
+    return app
+
+
+def start_background(app: Flask) -> list[Tail | Clockwork]:
+    """Start what the server does beside answering requests; stop each with ``.stop()``."""
+    lab: Lab = app.extensions["fabcoord"]
+    running: list[Tail | Clockwork] = [
+        Tail(lab.store),
+        Clockwork(lab.store, lab.preparation, lab.settings.offer_s),
+    ]
+    for one in running:
+        one.start()
+    return running
+
+
+def _harden(response: Response) -> Response:
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    response.headers.setdefault("X-Frame-Options", "SAMEORIGIN")
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault(
+        "Content-Security-Policy",
+        "default-src 'self'; img-src 'self' data:; style-src 'self'; script-src 'self';"
+        " object-src 'none'; base-uri 'none'; frame-ancestors 'self'; form-action 'self'",
+    )
+    return response

@@ -1,0 +1,48 @@
+"""One lab's parts, wired together: what the server, the workers and the command line share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fabcoord.config import Settings
+from fabcoord.designs import checks
+from fabcoord.queue.preparation import Preparation
+from fabcoord.slicing.cache import Slices
+from fabcoord.slicing.prusaslicer import PrusaSlicer
+from fabcoord.store.blobs import BlobStore
+from fabcoord.store.database import Store
+from fabcoord.store.migrations import migrate
+from fabcoord.work.engine import Engine
+from fabcoord.work.sandbox import Limits
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """The parts of one lab. Made by `open_lab`."""
+
+    settings: Settings
+    store: Store
+    blobs: BlobStore
+    work: Engine
+    slices: Slices
+    preparation: Preparation
+
+
+def open_lab(settings: Settings) -> Lab:
+    """Open the lab in ``settings.data_dir``, making or migrating its database."""
+    store = Store(settings.database)
+    migrate(store)
+    blobs = BlobStore(settings.blobs)
+    work = Engine(store, settings.work_dir, settings.work_url)
+    limits = Limits(memory_bytes=settings.work_memory_mb << 20)
+    slicer = PrusaSlicer(binary=Path(settings.slicer) if settings.slicer else None)
+    slices = Slices(store, slicer, blobs, settings.work_dir)
+    preparation = Preparation(slices, settings.approval, settings.release)
+    for task in checks.tasks(store, blobs, settings.work_dir, limits):
+        work.register(task)
+    work.register(slices.task())
+    store.subscribe("file.checked", preparation.on_file_checked)
+    store.subscribe("slice.done", preparation.on_slice_ended)
+    store.subscribe("slice.failed", preparation.on_slice_ended)
+    return Lab(settings, store, blobs, work, slices, preparation)
