@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 from fabcoord.errors import PrinterBusy, PrinterError, PrinterOffline
 from fabcoord.printers.base import Activity, Found, Outcome, PrintOrder, Status
 from fabcoord.printers.octoprint.answers import FOLDER, WAITING, Job, file_name
 from fabcoord.printers.octoprint.client import Client
-from fabcoord.printers.octoprint.multipart import FileBody, sha1_of
+from fabcoord.printers.octoprint.multipart import FileBody, hashes_of
 from fabcoord.printers.octoprint.session import Refused, TimeLimits
 from fabcoord.printers.octoprint.watch import Look, Watch
 
@@ -26,7 +25,7 @@ _TAKEN_S = 10.0  # how long OctoPrint may take to show a print that it was told 
 
 
 class OctoPrintPrinter:
-    """A printer behind an OctoPrint (1.8 to 1.11), as `fabcoord.printers.base.Printer`.
+    """A printer behind an OctoPrint (tested with 1.11), as `fabcoord.printers.base.Printer`.
 
     Args:
         url: as in a browser; may have a path (``http://host/printer3``).
@@ -64,15 +63,12 @@ class OctoPrintPrinter:
     def transfer(self, order: PrintOrder, progress: Callable[[float], None]) -> None:
         """Upload the file to wait, and verify what OctoPrint stored. Idempotent."""
         name = _name_of(order)
-        if self._is_there(f"{FOLDER}/{name}", order.path) or self._is_there(
-            f"{WAITING}/{name}", order.path
-        ):
+        if any(self._is_there(f"{folder}/{name}", order) for folder in (FOLDER, WAITING)):
             progress(1.0)
             return
         body = FileBody(order.path, name, {"path": WAITING}, progress)
         self._upload(body)
-        if body.sha256 != order.sha256:
-            raise PrinterError(f"{order.path.name} changed on this machine after it was checked.")
+        _require_unchanged(order, body.sha256)
         stored = self._client.file(f"{WAITING}/{name}")
         if stored is None or (stored.size, stored.sha1) != (body.size, body.sha1):
             raise PrinterError(
@@ -94,7 +90,7 @@ class OctoPrintPrinter:
             raise PrinterError(
                 f"{name} was started on this OctoPrint before; nothing is started twice."
             )
-        if not self._is_there(waiting, order.path):
+        if not self._is_there(waiting, order):
             raise PrinterError(f"{name} does not wait on OctoPrint in full; transfer it first.")
         self._client.move(waiting, started)
         try:
@@ -171,11 +167,14 @@ class OctoPrintPrinter:
                 hint="Check its disk space and the network, and the limits of a proxy before it.",
             ) from error
 
-    def _is_there(self, path: str, original: Path) -> bool:
+    def _is_there(self, path: str, order: PrintOrder) -> bool:
+        """Whether OctoPrint holds exactly the bytes that the order is for."""
         stored = self._client.file(path)
-        if stored is None or stored.size != original.stat().st_size:
+        if stored is None or stored.size != order.path.stat().st_size:
             return False
-        return stored.sha1 == sha1_of(original)
+        sha1, sha256 = hashes_of(order.path)
+        _require_unchanged(order, sha256)
+        return stored.sha1 == sha1
 
     def _await_started(self, attempt_id: str, waiting: str, started: str) -> None:
         deadline = time.monotonic() + _TAKEN_S
@@ -221,6 +220,11 @@ def _name_of(order: PrintOrder) -> str:
     if order.file_name != file_name(order.attempt_id):
         raise PrinterError(f"{order.file_name!r} does not name attempt {order.attempt_id}.")
     return order.file_name
+
+
+def _require_unchanged(order: PrintOrder, sha256: str) -> None:
+    if sha256 != order.sha256:
+        raise PrinterError(f"{order.path.name} changed on this machine after it was checked.")
 
 
 def _require_idle(job: Job) -> None:

@@ -69,7 +69,11 @@ class FileBody:
         return self._sha256.hexdigest()
 
 
-def sha1_of(path: Path) -> str:
-    """SHA-1 of a file, read piece by piece."""
+def hashes_of(path: Path) -> tuple[str, str]:
+    """SHA-1 and SHA-256 of a file, read piece by piece."""
+    sha1, sha256 = hashlib.sha1(usedforsecurity=False), hashlib.sha256()
     with path.open("rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.sha1(usedforsecurity=False)).hexdigest()
+        while piece := file.read(_PIECE_BYTES):
+            sha1.update(piece)
+            sha256.update(piece)
+    return sha1.hexdigest(), sha256.hexdigest()

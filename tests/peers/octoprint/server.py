@@ -29,7 +29,8 @@ plugins:
   _disabled: [softwareupdate, announcements, discovery, tracking, errortracking, pluginmanager,
     health_check, achievements, backup, firmware_check, file_check, pi_support, eventmanager]
   virtual_printer: {{enabled: true, simulated_errors: [], sendWait: false}}
-serial: {{port: VIRTUAL, autoconnect: true, log: false}}
+# OctoPrint cannot read this printer's answer to M114 and would wait 10 s for it at each pause.
+serial: {{port: VIRTUAL, autoconnect: true, log: false, logPositionOnPause: false}}
 gcodeAnalysis: {{runAt: never}}
 webcam: {{webcamEnabled: false, timelapseEnabled: false}}
 """

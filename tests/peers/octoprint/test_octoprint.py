@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import os
 import time
 import tracemalloc
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 
 from fabcoord.errors import PrinterBusy, PrinterError, PrinterOffline
 from fabcoord.printers.base import Activity, Found, Outcome, PrintOrder
-from fabcoord.printers.octoprint import OctoPrintPrinter
+from fabcoord.printers.octoprint import OctoPrintPrinter, driver
 from tests.peers.octoprint.conftest import MakeOrder, eventually
 from tests.peers.octoprint.proxy import PrefixProxy
 from tests.peers.octoprint.server import OctoPrintServer
@@ -241,16 +242,25 @@ def test_after_a_crash_what_only_waits_was_never_started(
     assert crashed.find("never-seen-there") is Found.UNKNOWN
 
 
-def test_a_file_that_arrived_changed_is_not_started(
+def test_a_file_that_changed_on_the_way_is_not_started(
     octoprint: OctoPrintServer, printer: OctoPrintPrinter, order: MakeOrder
 ) -> None:
     ours = order(SHORT)
     printer.transfer(ours, lambda _: None)
-    ours.path.write_text(ours.path.read_text().replace("E0.1", "E9.9"))
+    stored = octoprint.uploaded_path(ours.file_name)
+    good = ours.path.read_text()
+    ours.path.write_text(good.replace("E0.1", "E9.9"))
+    for _ in range(2):
+        with pytest.raises(PrinterError, match="changed on this machine"):
+            printer.transfer(ours, lambda _: None)
+        with pytest.raises(PrinterError, match="changed on this machine"):
+            printer.start(ours)
+    ours.path.write_text(good + ";\n")
     with pytest.raises(PrinterError, match="transfer it first"):
         printer.start(ours)
-    with pytest.raises(PrinterError, match="changed on this machine"):
-        printer.transfer(ours, lambda _: None)
+    ours.path.write_text(good)
+    printer.transfer(ours, lambda _: None)
+    assert stored.read_text() == good
     assert octoprint.call("/api/job")["state"] == "Operational"
 
 
@@ -304,6 +314,27 @@ def test_a_large_file_is_uploaded_in_little_memory(
         tracemalloc.stop()
     assert peak_bytes < 2 << 20
     octoprint.uploaded_path(ours.file_name).unlink()
+
+
+def test_old_files_of_ours_are_cleared_away_and_other_peoples_stay(
+    octoprint: OctoPrintServer,
+    printer: OctoPrintPrinter,
+    order: MakeOrder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(driver, "_KEPT_FILES", 2)
+    theirs = octoprint.basedir / "uploads/fabcoord/waiting/vase.gcode"
+    theirs.parent.mkdir(parents=True, exist_ok=True)
+    theirs.write_text("G28")
+    orders = [order(SHORT) for _ in range(4)]
+    for age, ours in enumerate(orders):
+        printer.transfer(ours, lambda _: None)
+        assert printer.find(ours.attempt_id) is Found.NOT_STARTED
+        path, now = octoprint.uploaded_path(ours.file_name), time.time()
+        os.utime(path, (now, now + age * 10))  # from now on the clock seems to go backwards
+    kept = [octoprint.uploaded_path(ours.file_name).exists() for ours in orders]
+    assert kept == [False, True, True, True]
+    assert theirs.exists()
 
 
 def test_when_octoprint_dies_in_mid_print_it_is_offline_with_a_reason_and_then_unknown(
