@@ -147,8 +147,8 @@ def _blocking(surface: Surface, shells: _Shells) -> list[Finding]:
             Finding(
                 "loose_triangles",
                 Severity.ERROR,
-                f"{loose:,} of {len(faces):,} triangles are not joined to any other, so they "
-                "enclose nothing to print. Export the model as one closed solid.",
+                f"Most triangles ({loose:,} of {len(faces):,}) are not joined to any other, so "
+                "they enclose nothing to print. Export the model as one closed solid.",
                 count=loose,
             )
         ]
@@ -175,20 +175,20 @@ def _topology(surface: Surface, closed: bool) -> list[Finding]:
     findings = []
     if holes := int(edges.open.sum()):
         text = (
-            f"The surface has holes: {holes:,} edges have a face on one side only. The slicer has "
-            "to guess what is inside. Repair the model, or close it where it was made."
+            f"The surface has holes (edges with a face on one side only: {holes:,}), so the slicer "
+            "has to guess what is inside. Repair the model, or close it where it was made."
         )
         findings.append(_error("open_edges", text, holes))
     if crowded := int(edges.crowded.sum()):
         text = (
-            f"At {crowded:,} edges three or more faces meet so that inside and outside cannot be "
-            "told apart. Repair the model, or join its parts where it was made."
+            f"Three or more faces meet at one edge (edges: {crowded:,}), so inside and outside "
+            "cannot be told apart. Repair the model, or join its parts where it was made."
         )
         findings.append(_error("non_manifold_edges", text, crowded))
     if flipped := int(edges.flipped.sum()):
         text = (
-            f"Neighbouring faces disagree about which side is out, at {flipped:,} edges. Parts of "
-            "the print may be missing. Repair turns them the same way."
+            f"Neighbouring faces disagree about which side is out (edges: {flipped:,}), so parts "
+            "of the print may be missing. Repair turns them the same way."
         )
         findings.append(_error("inconsistent_winding", text, flipped))
     if not findings:
@@ -208,16 +208,16 @@ def _notes(soup: Soup, surface: Surface, shells: _Shells) -> list[Finding]:
     findings = list(soup.findings)
     if surface.collapsed:
         text = (
-            f"{surface.collapsed:,} triangles had no area because corners fall together; they "
-            "were left out, which does not change the print."
+            f"Triangles without an area, their corners fallen together, were left out "
+            f"({surface.collapsed:,}). That does not change the print."
         )
         findings.append(
             Finding("collapsed_faces", Severity.INFO, text, surface.collapsed, repairable=True)
         )
     if shells.turned:
         text = (
-            "The model is inside out: its faces look inward. It was turned for printing, and "
-            "prints as meant unless the inside was meant to be hollow."
+            f"Faces of the model look inward (bodies inside out: {shells.turned:,}). They were "
+            "turned for printing, which is as meant unless the inside should be hollow."
         )
         findings.append(Finding("inverted", Severity.WARNING, text, shells.turned, repairable=True))
     if shells.bodies > 1:
@@ -264,8 +264,8 @@ _EMPTY = Finding(
 
 def _non_finite(soup: Soup) -> Finding:
     text = (
-        f"{soup.non_finite:,} points have a coordinate that is not a number, so the shape is not "
-        "known. Export the model again."
+        f"Some points have a coordinate that is not a number ({soup.non_finite:,}), so the shape "
+        "is not known. Export the model again."
     )
     return Finding("non_finite", Severity.ERROR, text, soup.non_finite)
 

@@ -20,13 +20,15 @@ def read_ply(path: Path) -> Soup:
 
     Raises UnreadableFile when it holds fewer points or faces than its header says.
     """
-    import trimesh  # takes 0.6 s, and most files need none of it
-
     header = path.open("rb").read(64 * 1024).partition(b"end_header")[0]
     promised = {name.decode(): int(count) for name, count in _ELEMENT.findall(header)}
     if "vertex" not in promised:
         raise UnreadableFile("The PLY has no header that lists its points.")
-    refuse_too_many(promised.get("face", 0))
+    if not promised.get("face"):  # a cloud of points, which trimesh would hand over without them
+        return from_indexed(np.zeros((0, 3)), np.zeros((0, 3), np.int64))
+    refuse_too_many(promised["face"])
+    import trimesh  # takes 0.6 s, and most files need none of it
+
     try:
         mesh = trimesh.load_mesh(path, file_type="ply", process=False)
         vertices = np.asarray(mesh.vertices, np.float64).reshape(-1, 3)
@@ -36,9 +38,9 @@ def read_ply(path: Path) -> Soup:
             "The PLY cannot be read: its data does not fit its header.",
             hint="Export or download it again.",
         ) from error
-    if len(vertices) < promised["vertex"] or len(faces) < promised.get("face", 0):
+    if len(vertices) < promised["vertex"] or len(faces) < promised["face"]:
         raise UnreadableFile(
-            f"The PLY says {promised['vertex']} points and {promised.get('face', 0)} faces, but "
+            f"The PLY says {promised['vertex']} points and {promised['face']} faces, but "
             f"holds {len(vertices)} and {len(faces)}: it has lost its end or is damaged.",
             hint="Export or download it again.",
         )

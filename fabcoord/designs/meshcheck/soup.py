@@ -53,8 +53,8 @@ def from_indexed(
     if len(faces) and (faces.min() < 0 or faces.max() >= len(vertices)):
         bad = int(((faces < 0) | (faces >= len(vertices))).any(axis=1).sum())
         raise UnreadableFile(
-            f"{bad} of {len(faces)} faces use a point that is not in the file "
-            f"(it has {len(vertices)} points).",
+            f"Some faces ({bad} of {len(faces)}) use a point that is not in the file, which has "
+            f"{len(vertices)} points.",
             hint="Export the model again from the program that made it.",
         )
     with np.errstate(over="ignore"):

@@ -235,6 +235,43 @@ def test_a_face_that_names_no_point_is_unreadable(tmp_path: Path, index: str) ->
     assert "point" in report.findings[0].message
 
 
+PLY = (
+    "ply\nformat ascii 1.0\nelement vertex 4\nproperty float x\nproperty float y\n"
+    "property float z\nelement face {count}\nproperty list uchar int vertex_indices\nend_header\n"
+    "0 0 0\n9 0 0\n0 9 0\n0 0 {height}\n{faces}"
+)
+TETRAHEDRON = "3 0 2 1\n3 0 1 3\n3 1 2 3\n3 2 0 3\n"
+
+
+@pytest.mark.parametrize(
+    ("count", "height", "faces", "expected"),
+    [
+        (4, "9", TETRAHEDRON, set()),
+        (4, "nan", TETRAHEDRON, {"non_finite"}),
+        (4, "9", TETRAHEDRON.replace("3 2 0 3", "3 2 0 -1"), {"unreadable"}),
+        (4, "9", TETRAHEDRON.replace("3 2 0 3", "3 2 0 4"), {"unreadable"}),
+        (2_000_000_000, "9", TETRAHEDRON, {"unreadable"}),
+        (5, "9", TETRAHEDRON, {"unreadable"}),
+        (0, "9", "", {"empty"}),
+    ],
+)
+def test_a_ply_is_held_to_its_header(
+    tmp_path: Path, count: int, height: str, faces: str, expected: set[str]
+) -> None:
+    path = tmp_path / "part.ply"
+    path.write_text(PLY.format(count=count, height=height, faces=faces))
+    found = {finding.code for finding in checked(path, tmp_path).findings}
+    assert found - {"unit_guess"} == expected
+
+
+def test_a_step_file_of_nonsense_is_unreadable(tmp_path: Path) -> None:
+    path = tmp_path / "part.step"
+    path.write_text("ISO-10303-21;\nHEADER;\nnothing of the kind\n")
+    report = checked(path, tmp_path)
+    assert report.state is CheckState.FAILED
+    assert "STEP" in report.findings[0].message
+
+
 def test_obj_polygons_and_indices_from_the_end_are_read(tmp_path: Path) -> None:
     path = tmp_path / "part.obj"
     corners = "".join(

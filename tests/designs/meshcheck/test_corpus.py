@@ -60,6 +60,12 @@ def test_step_comes_in_millimetres_with_its_faces_joined(tmp_path: Path) -> None
     assert report.bodies == 1
 
 
+def test_a_step_file_that_lost_its_end_is_unreadable(tmp_path: Path) -> None:
+    path = tmp_path / "part.step"
+    path.write_bytes((CORPUS / "tm_featuretype.STEP").read_bytes()[:150_000])
+    assert codes(checked(path, tmp_path)) == {"unreadable"}
+
+
 def test_a_3mf_in_inches_has_the_size_that_a_slicer_gives_it(tmp_path: Path) -> None:
     path = tmp_path / "part.3mf"
     path.symlink_to((CORPUS / "tm_featuretype.3MF").resolve())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import pytest
@@ -160,12 +159,10 @@ def doublings(levels: int) -> str:
         ("a NUL", {"objects": CUBE + "\0"}, "XML"),
     ],
 )
-def test_a_hostile_or_invalid_3mf_ends_quickly_with_a_clear_word(
+def test_a_hostile_or_invalid_3mf_is_refused_before_anything_is_expanded(
     tmp_path: Path, what: str, arguments: dict[str, str], words: str
 ) -> None:
-    started = time.monotonic()
     report = checked(write_3mf(tmp_path / "part.3mf", **arguments), tmp_path)
     assert report.state is CheckState.FAILED, what
     assert words in report.findings[0].message
     assert not (tmp_path / "mesh.stl").exists()
-    assert time.monotonic() - started < 30, "bombs take minutes, refusals do not"
