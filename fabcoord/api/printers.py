@@ -8,11 +8,10 @@ from fabcoord.api import schemas
 from fabcoord.api.access import member
 from fabcoord.api.context import lab
 from fabcoord.api.routing import Resource, page, wanted_version
-from fabcoord.errors import Conflict
 from fabcoord.members.roles import Permission
 from fabcoord.queue import attempts
-from fabcoord.queue import jobs as queue
 from fabcoord.queue import printers as fleet
+from fabcoord.queue.control import control
 from fabcoord.store.database import row
 
 printers = Resource("printers", __name__)
@@ -93,7 +92,7 @@ def ready(printer_id: str, body: dict[str, Any]) -> Any:
     body=schemas.Empty, answer="Printer", status=202,
 )  # fmt: skip
 def pause(printer_id: str, body: dict[str, Any]) -> Any:
-    return _command(printer_id, "pause", ("printing",))
+    return _control(printer_id, "pause")
 
 
 @printers.route_to(
@@ -101,7 +100,7 @@ def pause(printer_id: str, body: dict[str, Any]) -> Any:
     body=schemas.Empty, answer="Printer", status=202,
 )  # fmt: skip
 def resume(printer_id: str, body: dict[str, Any]) -> Any:
-    return _command(printer_id, "resume", ("paused",))
+    return _control(printer_id, "resume")
 
 
 @printers.route_to(
@@ -109,8 +108,7 @@ def resume(printer_id: str, body: dict[str, Any]) -> Any:
     body=schemas.Empty, answer="Printer", status=202,
 )  # fmt: skip
 def cancel(printer_id: str, body: dict[str, Any]) -> Any:
-    live = ("offered", "accepted", "transferring", "starting", "printing", "paused")
-    return _command(printer_id, "cancel", live)
+    return _control(printer_id, "cancel")
 
 
 @printers.route_to(
@@ -139,22 +137,7 @@ def _set_maintenance(printer_id: str, *, on: bool) -> Any:
         return fleet.get(db, printer_id)
 
 
-def _command(printer_id: str, kind: str, states: tuple[str, ...]) -> Any:
+def _control(printer_id: str, kind: str) -> Any:
     with lab().store.writing(durable=True) as db:
-        printer = fleet.get(db, printer_id)
-        attempt = fleet.open_attempt(db, printer_id)
-        if attempt is None or attempt["state"] not in states:
-            raise Conflict(
-                f"{printer['name']} is {printer['state'].replace('_', ' ')};"
-                f" there is nothing of ours to {kind}.",
-                hint="A print that was started at the printer is stopped there.",
-                extra={"state": printer["state"]},
-            )
-        job = queue.get_row(db, attempt["job_id"])
-        if job["member_id"] != member().id:
-            member().require(Permission.RUN_PRINTERS)
-        if kind == "cancel":
-            attempts.stop(db, attempt, member().name, f"Stopped by {member().name}.")
-        else:
-            attempts.command(db, attempt, kind, member().name)
+        control(db, member(), printer_id, kind)
         return fleet.get(db, printer_id)
