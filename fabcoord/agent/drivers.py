@@ -20,7 +20,7 @@ def make_printer(config: PrinterConfig, data_dir: Path) -> Printer:
     try:
         match config.driver:
             case "serial":
-                from fabcoord.printers.serial import SerialPrinter
+                from fabcoord.printers.serial.driver import SerialPrinter
 
                 return SerialPrinter(str(settings["port"]), int(settings.get("baud") or 115_200))
             case "octoprint":

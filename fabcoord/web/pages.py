@@ -2,8 +2,55 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from typing import Any
+
+from flask import Flask, g
+
+from fabcoord.api.access import session
+from fabcoord.api.context import lab
+from fabcoord.members.roles import Member, Permission
+from fabcoord.web import api_docs, words
+from fabcoord.web.designs import designs
+from fabcoord.web.files import static, static_url
+from fabcoord.web.frame import of_unknown_address
+from fabcoord.web.jobs import jobs
+from fabcoord.web.kiosk import kiosk
+from fabcoord.web.members import members
+from fabcoord.web.sign_in import sign_in
+from fabcoord.web.staff import staff
 
 
 def register(app: Flask) -> None:
     """Add the pages to the application."""
+    for family in (static, sign_in, kiosk, designs, jobs, staff, members):
+        app.register_blueprint(family)
+    app.register_error_handler(404, of_unknown_address)
+    app.context_processor(_common)
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(static_url=static_url, words=words)
+    filters = {
+        "when": words.when,
+        "duration": words.duration,
+        "size": words.size,
+        "volume": words.volume,
+        "percent": words.percent,
+        "degrees": words.degrees,
+        "api_groups": api_docs.groups,
+    }
+    app.jinja_env.filters.update(filters)
+
+
+def _common() -> dict[str, Any]:
+    """What every template may use: the lab's name, who is signed in, and what they may do."""
+    signed_in: Member | None = g.get("member")
+    open_session = session()
+    may = {
+        permission.name.lower(): signed_in is not None and signed_in.may(permission)
+        for permission in Permission
+    }
+    return {
+        "lab_name": lab().settings.lab_name,
+        "me": signed_in,
+        "may": may,
+        "csrf": open_session.csrf if open_session else "",
+    }

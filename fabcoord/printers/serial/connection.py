@@ -79,7 +79,7 @@ class Connection:
 
         Args:
             next_command: gives the next command for a greeted printer, None for none.
-            until: when to come back at the latest, in `time.monotonic` seconds.
+            until: when to ask for a command again, in `time.monotonic` seconds.
             wake_fd: a pipe; what comes out of it is read and ends the wait.
 
         Raises:

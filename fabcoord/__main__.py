@@ -1,0 +1,5 @@
+"""`python -m fabcoord`."""
+
+from fabcoord.cli import main
+
+main()

@@ -1,0 +1,207 @@
+"""The command line: parse, call one function, print."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from fabcoord import __version__
+from fabcoord.errors import FabcoordError
+
+# Every command imports what it needs: an agent must start without the server's libraries.
+
+_data = click.option(
+    "--data", type=click.Path(path_type=Path), default=None, help="Directory of the lab."
+)
+_demo = click.option("--demo", is_flag=True, help="Sample members, designs, virtual printers.")
+_demo_speed = click.option(
+    "--demo-speed", type=click.FloatRange(1, 10_000), default=None,
+    help="Virtual printers run this many times faster than real ones (100).",
+)  # fmt: skip
+
+
+class _Group(click.Group):
+    """Errors of ours end a command with their words and their exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except FabcoordError as error:
+            click.echo(f"fabcoord: {error}", err=True)
+            for name, text in error.fields.items():
+                click.echo(f"  {name}: {text}", err=True)
+            ctx.exit(error.exit_code)
+
+
+@click.group(cls=_Group)
+@click.version_option(__version__, prog_name="fabcoord")
+def main() -> None:
+    """The coordinator that fablabs run themselves."""
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    logging.getLogger("huey").setLevel(logging.WARNING)
+
+
+@main.command()
+@_data
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
+@_demo
+@_demo_speed
+def serve(data: Path | None, host: str, port: int, demo: bool, demo_speed: float | None) -> None:
+    """Serve a lab: pages, API, background work, and an agent for this machine's printers."""
+    from fabcoord import config
+    from fabcoord import serve as serving
+
+    settings = _settings(config, data, demo, demo_speed)
+    sys.exit(serving.serve(settings, host, port))
+
+
+@main.command(hidden=True)
+@_data
+@click.option("--host", default="127.0.0.1")
+@click.option("--port", type=int, default=8080)
+@_demo
+@_demo_speed
+def web(data: Path | None, host: str, port: int, demo: bool, demo_speed: float | None) -> None:
+    """Only the web server; serve starts it."""
+    from fabcoord import config, webserver
+
+    webserver.main(_settings(config, data, demo, demo_speed), host, port)
+
+
+@main.command()
+@_data
+@_demo
+@_demo_speed
+@click.option("--workers", type=click.IntRange(1, 64), default=None, help="Runs at once (2).")
+def worker(data: Path | None, demo: bool, demo_speed: float | None, workers: int | None) -> None:
+    """Check, slice and draw for a lab whose directory this machine shares."""
+    from fabcoord import config
+    from fabcoord.lab import open_lab
+
+    settings = _settings(config, data, demo, demo_speed)
+    open_lab(settings).work.consume(workers or settings.workers)
+
+
+@main.command()
+@click.option("--data", type=click.Path(path_type=Path), default=Path("data/agent"))
+@click.option("--server", default=None, help="Address of the lab's server.")
+@click.option("--name", default=None, help="What the lab calls this agent (the host's name).")
+def agent(data: Path, server: str | None, name: str | None) -> None:
+    """Drive the printers beside this machine for a server elsewhere."""
+    from fabcoord.agent.main import run_agent
+
+    sys.exit(run_agent(data, server, name))
+
+
+@main.group()
+def token() -> None:
+    """API tokens."""
+
+
+@token.command("create")
+@click.option("--member", required=True, help="Whose token; made if there is none of that name.")
+@click.option("--role", type=click.Choice(["admin", "staff", "member", "kiosk"]), default="member")
+@_data
+def token_create(member: str, role: str, data: Path | None) -> None:
+    """Print a new token, and nothing else."""
+    from fabcoord import config
+    from fabcoord.lab import open_lab
+    from fabcoord.members import accounts
+    from fabcoord.members.roles import Role
+    from fabcoord.serve import data_directory
+
+    lab = open_lab(config.load(data_directory(data, is_demo=False)))
+    with lab.store.writing(durable=True) as db:
+        owner = accounts.by_name(db, member) or accounts.create(db, member, Role(role))
+        made = accounts.create_token(db, owner, "command line")
+    click.echo(made)
+
+
+@main.command("print")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--machine", default=None, help="Machine model; any that fits unless given.")
+@click.option("--material", default=None)
+@click.option("--quality", default=None)
+@click.option("--copies", type=click.IntRange(1, 200), default=1)
+@click.option("--title", default=None, help="The file's name unless given.")
+@click.option("--licence", default="CC0-1.0", show_default=True, help="SPDX expression.")
+@click.option("--watch", is_flag=True, help="Follow the job to its end.")
+@click.option("--server", envvar="FABCOORD_SERVER", default="http://127.0.0.1:8080")
+@click.option("--token", envvar="FABCOORD_TOKEN", default=None)
+@_data
+def print_file(file: Path, watch: bool, server: str, token: str | None, data: Path | None,
+               title: str | None, licence: str, **wishes: Any) -> None:  # fmt: skip
+    """Upload a design, ask for a print, and follow it."""
+    from fabcoord.client import LabClient, follow
+    from fabcoord.serve import data_directory
+
+    given = token or local_token(data_directory(data, is_demo=False))
+    client = LabClient(server, given)
+    design = client.upload(file, title or file.stem, licence)
+    job = client.ask(design["id"], {name: wish for name, wish in wishes.items() if wish})
+    click.echo(f"Job {job['id']}: {server}/jobs/{job['id']}")
+    if watch:
+        sys.exit(follow(client, job["id"]))
+
+
+@main.command()
+@_data
+@click.option("--server", default=None, help="Also see whether this server answers.")
+def doctor(data: Path | None, server: str | None) -> None:
+    """Name what is missing on this machine, and how to get it."""
+    from fabcoord import doctor as doctors
+    from fabcoord.serve import data_directory
+
+    findings = doctors.examine(data_directory(data, is_demo=False), server)
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.ok else 'MISS'} {finding.what}")
+        if not finding.ok:
+            click.echo(f"     → {finding.mend}")
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+@main.command("simulate-printer")
+@click.option("--link", type=click.Path(path_type=Path), required=True, help="Where its port is.")
+@click.option("--speed", type=float, default=1.0, show_default=True)
+def simulate_printer(link: Path, speed: float) -> None:
+    """Run a Marlin printer that is not there, on a pseudo-terminal."""
+    from fabcoord.printers.simulator.__main__ import main as simulate
+
+    sys.argv = ["simulate-printer", "--link", str(link), "--speed", str(speed)]
+    sys.exit(simulate())
+
+
+def local_token(data_dir: Path) -> str:
+    """A token for who may read the lab's directory, which is as good as being its admin."""
+    from fabcoord.errors import NotSignedIn
+
+    if not (data_dir / "lab.db").exists():
+        raise NotSignedIn(
+            "No token was given.", hint="Give one with --token, or set FABCOORD_TOKEN."
+        )
+    kept = data_dir / "cli-token"
+    if not kept.exists():
+        from fabcoord import config
+        from fabcoord.lab import open_lab
+        from fabcoord.members import accounts
+        from fabcoord.members.roles import Role
+
+        lab = open_lab(config.load(data_dir))
+        with lab.store.writing(durable=True) as db:
+            name = "command line"
+            owner = accounts.by_name(db, name) or accounts.create(db, name, Role.ADMIN)
+            kept.touch(mode=0o600)
+            kept.write_text(accounts.create_token(db, owner, name))
+    return kept.read_text()
+
+
+def _settings(config: Any, data: Path | None, demo: bool, demo_speed: float | None) -> Any:
+    from fabcoord.serve import data_directory
+
+    given = {"demo": demo or None, "demo_speed": demo_speed}
+    return config.load(data_directory(data, is_demo=demo), **given)

@@ -1,0 +1,88 @@
+"""Signing in and out, and the first admin of a new lab."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from flask import Response, request
+
+from fabcoord.api.access import SESSION_COOKIE, Access, session
+from fabcoord.api.context import lab
+from fabcoord.errors import FabcoordError, NotAllowed, NotSignedIn
+from fabcoord.members import accounts
+from fabcoord.web.frame import Pages, go, local_path, show, typed
+
+sign_in = Pages("sign_in")
+
+
+@sign_in.page("GET", "/sign-in", Access.OPEN)
+def ask() -> Response:
+    with lab().store.reading() as db:
+        if accounts.nobody_yet(db):
+            return go("/first-admin")
+    wanted = local_path(request.args.get("next", ""))
+    return go(wanted) if session() else show("sign_in.html", next=wanted)
+
+
+@sign_in.page("POST", "/sign-in", Access.OPEN)
+def enter() -> Response:
+    given = typed("name") | {"next": local_path(request.form.get("next", ""))}
+    try:
+        _require_own_form()
+        with lab().store.writing(durable=True) as db:
+            opened = accounts.sign_in(db, given["name"], request.form.get("password", ""))
+        if opened is None:
+            raise NotSignedIn("That name and password do not belong together.")
+    except FabcoordError as error:
+        return show("sign_in.html", error.status, error=error, **given)
+    return _signed_in(opened[0], given["next"])
+
+
+@sign_in.page("POST", "/sign-out", Access.OPEN)
+def leave() -> Response:
+    secret = request.cookies.get(SESSION_COOKIE)
+    if secret:
+        with lab().store.writing(durable=True) as db:
+            accounts.sign_out(db, secret)
+    response = go("/sign-in")
+    response.delete_cookie(SESSION_COOKIE, path="/")
+    return response
+
+
+@sign_in.page("GET", "/first-admin", Access.OPEN)
+def ask_first_admin() -> Response:
+    with lab().store.reading() as db:
+        if not accounts.nobody_yet(db):
+            return go("/sign-in")
+    return show("first_admin.html")
+
+
+@sign_in.page("POST", "/first-admin", Access.OPEN)
+def make_first_admin() -> Response:
+    given = typed("code", "name")
+    try:
+        _require_own_form()
+        with lab().store.writing(durable=True) as db:
+            admin = accounts.create_first_admin(
+                db, given["code"], given["name"], request.form.get("password", "")
+            )
+            secret, _ = accounts.open_session(db, admin)
+    except FabcoordError as error:
+        return show("first_admin.html", error.status, error=error, **given)
+    return _signed_in(secret, "/printers")
+
+
+def _signed_in(secret: str, to: str) -> Response:
+    response = go(to)
+    response.set_cookie(
+        SESSION_COOKIE, secret, max_age=int(accounts.SESSION_S), path="/", httponly=True,
+        samesite="Lax", secure=lab().settings.secure_cookies,
+    )  # fmt: skip
+    return response
+
+
+def _require_own_form() -> None:
+    """Nobody has a session yet whose token could be asked for, so the origin must do."""
+    origin = request.headers.get("Origin")
+    if origin and origin != "null" and urlsplit(origin).netloc != request.host:
+        raise NotAllowed("The form came from another site.", hint="Open this page anew.")

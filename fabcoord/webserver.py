@@ -1,0 +1,73 @@
+"""Runs the web application in gunicorn: one process, a thread for each request."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+from typing import Any
+
+from flask import Flask
+from gunicorn.app.base import BaseApplication
+
+from fabcoord.app import create_app, start_background
+from fabcoord.config import Settings
+
+_THREADS_FOR_REQUESTS = 64
+
+
+class WebServer(BaseApplication):  # type: ignore[misc]
+    """The lab's web server; `run` returns when it was told to stop."""
+
+    def __init__(self, settings: Settings, host: str, port: int) -> None:
+        self._lab_settings, self._host, self._port = settings, host, port
+        super().__init__()
+
+    def load_config(self) -> None:
+        address = f"[{self._host}]" if ":" in self._host else self._host
+        options = {
+            "bind": f"{address}:{self._port}",
+            "workers": 1,
+            "worker_class": "gthread",
+            # Streams and long polls hold a thread each; what is left answers requests.
+            "threads": _THREADS_FOR_REQUESTS + self._lab_settings.max_streams,
+            "timeout": 120,
+            "graceful_timeout": 4,
+            "keepalive": 15,
+            "preload_app": False,
+            "control_socket_disable": True,
+            "post_worker_init": _post_worker_init,
+            "accesslog": None,
+            "loglevel": "warning",
+            "proc_name": "fabcoord-web",
+        }
+        for name, value in options.items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Flask:
+        """Called in the worker process."""
+        app = create_app(self._lab_settings)
+        start_background(app)
+        return app
+
+
+def _post_worker_init(worker: Any) -> None:
+    """When the worker is told to stop, end event streams and long polls at once."""
+    hub = worker.wsgi.extensions["fabcoord"].store.hub
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
+        before = signal.getsignal(number)
+
+        def stop(signal_number: int, frame: FrameType | None, before: Any = before) -> None:
+            # The handler runs between two instructions of the main thread, which may hold the
+            # hub's lock: a thread of its own does not wait for itself.
+            import threading
+
+            threading.Thread(target=hub.close, daemon=True).start()
+            if callable(before):
+                before(signal_number, frame)
+
+        signal.signal(number, stop)
+
+
+def main(settings: Settings, host: str, port: int) -> None:
+    """Serve until SIGTERM."""
+    WebServer(settings, host, port).run()
