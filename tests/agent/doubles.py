@@ -65,6 +65,14 @@ class Machine:
     cancels: list[str] = field(default_factory=list)
     transfers: list[bytes] = field(default_factory=list)
     hook: Callable[[str], None] = field(default=lambda _step: None)
+    looks: int = 0
+    looked: threading.Condition = field(default_factory=threading.Condition)
+
+    def wait_until_seen(self) -> None:
+        """Wait until a driver has looked at the machine as it is now, and its runner acted."""
+        with self.looked:
+            until = self.looks + 3
+            assert self.looked.wait_for(lambda: self.looks >= until, 15)
 
     def end(self, outcome: Outcome = Outcome.FINISHED, reason: str = "") -> None:
         """The print that runs comes to an end."""
@@ -94,6 +102,9 @@ class FakePrinter:
     def status(self) -> Status:
         m = self.machine
         m.hook("status")
+        with m.looked:
+            m.looks += 1
+            m.looked.notify_all()
         if not m.reachable:
             return Status(Activity.OFFLINE, "The cable is not plugged in.")
         if m.attention:
@@ -271,7 +282,7 @@ class FakeServer:
         self.seq = 0
         self.wakes = 0
         self.counts: dict[str, int] = {}
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
+        self._http = _QuietServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -291,6 +302,11 @@ class FakeServer:
         self._http.server_close()
 
 
+class _QuietServer(ThreadingHTTPServer):
+    def handle_error(self, *_args: object) -> None:
+        """Clients that go away in the middle are what these tests are about."""
+
+
 def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -308,7 +324,9 @@ def _handler(server: FakeServer) -> type[BaseHTTPRequestHandler]:
             self.guarded(what, self.do_wake if what == "wake" else self.do_gcode)
 
         def guarded(self, what: str, act: Callable[[], None]) -> None:
-            server.counts[what] = number = server.counts.get(what, 0) + 1
+            with server.desk.changed:
+                server.counts[what] = number = server.counts.get(what, 0) + 1
+                server.desk.changed.notify_all()
             order = server.script(what, number)
             if order == "drop":
                 self.close_connection = True

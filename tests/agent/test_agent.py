@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
@@ -159,9 +159,9 @@ def test_a_print_goes_on_while_the_server_is_away(
     print_to_the_middle(server)
     server.script = lambda _what, _n: "drop"
     machine.paused = True
-    time.sleep(0.7)  # the agent sees the pause
+    machine.wait_until_seen()
     machine.paused = False
-    time.sleep(0.7)
+    machine.wait_until_seen()
     machine.end()
     server.script = lambda _what, _n: None
     server.desk.wait_state("a1", "finished", timeout_s=30)
@@ -171,8 +171,6 @@ def test_a_print_goes_on_while_the_server_is_away(
 def test_a_printer_that_hangs_does_not_stall_the_others(
     server: FakeServer, start_agent: StartAgent
 ) -> None:
-    import threading
-
     release = threading.Event()
     stuck, free = Machine(), Machine()
     stuck.hook = lambda step: release.wait(20) and None if step == "status" else None
@@ -201,10 +199,15 @@ def test_a_revoked_token_leaves_the_print_alone(
     agent = start_agent(machine)
     print_to_the_middle(server)
     server.token = "another"
-    time.sleep(1.0)
+    before = server.counts["sync"]
+    server.desk.interval_s = 0.2
+    machine.paused = True  # news, so that the agent speaks
+    server.desk.wait_for(lambda: server.counts["sync"] > before)
+    machine.wait_until_seen()
     assert agent.thread.is_alive()
     assert machine.running == "a1"
     assert machine.cancels == []
+    assert server.desk.kinds("a1")[-1] == "printing"
 
 
 def test_draining_waits_for_the_print_and_takes_nothing_new(
