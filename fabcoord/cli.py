@@ -62,6 +62,19 @@ def serve(data: Path | None, host: str, port: int, demo: bool, demo_speed: float
 
 @main.command(hidden=True)
 @_data
+@_demo
+@_demo_speed
+@click.option("--url", required=True)
+def prepare(data: Path | None, demo: bool, demo_speed: float | None, url: str) -> None:
+    """Make the lab ready to be served; serve calls it."""
+    from fabcoord import config
+    from fabcoord import serve as serving
+
+    click.echo(serving.prepare(_settings(config, data, demo, demo_speed), url))
+
+
+@main.command(hidden=True)
+@_data
 @click.option("--host", default="127.0.0.1")
 @click.option("--port", type=int, default=8080)
 @_demo

@@ -1,46 +1,69 @@
-"""What `fabcoord serve` does before its processes run: the lab, its own agent, its words."""
+"""`fabcoord serve`: makes the lab ready, then looks after its processes.
+
+The process that stays imports nothing of the lab, so that it costs little memory; what needs the
+lab's rooms runs in `prepare`, a process of its own that ends.
+"""
 
 from __future__ import annotations
 
+import sqlite3
+import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from fabcoord import demo
-from fabcoord.agent import identity as identities
-from fabcoord.agent.identity import Identity
-from fabcoord.agent.main import EXIT_LOCKED
 from fabcoord.config import Settings
-from fabcoord.lab import Lab, open_lab
-from fabcoord.members import accounts
-from fabcoord.queue import agents
-from fabcoord.store.database import rows
 from fabcoord.supervisor import Child, Supervisor, require_free_port, take_lab
+
+if TYPE_CHECKING:
+    from fabcoord.lab import Lab
+
+_AGENT_LOCKED = 9  # fabcoord.agent.main.EXIT_LOCKED
 
 
 def serve(settings: Settings, host: str, port: int) -> int:
     """Serve the lab until told to stop; returns the exit code."""
     with take_lab(settings.data_dir):
         require_free_port(host, port)
-        lab = open_lab(settings)
-        lab.blobs.sweep_incoming()
         url = f"http://{_reachable(host)}:{port}"
-        agent_id = own_agent(lab, url)
-        words = _sign_in_words(lab, agent_id)
+        prepared = subprocess.run(
+            [*_command("prepare"), *_lab_options(settings), "--url", url],
+            stdout=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+        if prepared.returncode != 0:
+            return prepared.returncode
         supervisor = Supervisor(
             _child("web", settings, "--host", host, "--port", str(port)),
             _child("worker", settings),
             _agent_child(settings),
             url=url,
-            live_prints=lambda: _live_prints(lab, agent_id),
+            live_prints=lambda: _live_prints(settings.database),
             say=_say,
         )
+        words = prepared.stdout.strip()
         return supervisor.run(lambda: _say(f"\n{settings.lab_name} is at {url}\n{words}\n"))
+
+
+def prepare(settings: Settings, url: str) -> str:
+    """Open or make the lab and its own agent; returns how to sign in, for the terminal."""
+    from fabcoord.lab import open_lab
+
+    lab = open_lab(settings)
+    lab.blobs.sweep_incoming()
+    return _sign_in_words(lab, own_agent(lab, url))
 
 
 def own_agent(lab: Lab, url: str) -> str:
     """The agent of this machine: registered once, told where the server is now."""
+    from fabcoord.agent import identity as identities
+    from fabcoord.agent.identity import Identity
+    from fabcoord.queue import agents
+
     directory = lab.settings.agent_dir
     directory.mkdir(parents=True, exist_ok=True)
     kept = identities.load(directory)
@@ -59,6 +82,9 @@ def own_agent(lab: Lab, url: str) -> str:
 
 
 def _sign_in_words(lab: Lab, agent_id: str) -> str:
+    from fabcoord import demo
+    from fabcoord.members import accounts
+
     if lab.settings.demo:
         return demo.sign_in_words(demo.prepare(lab, agent_id))
     with lab.store.writing(durable=True) as db:
@@ -79,7 +105,7 @@ def _agent_child(settings: Settings) -> Child:
         log_path=settings.agent_dir / "agent.log",
         outlives=True,
         # Another agent still works there: one that outlived its server, or is about to end.
-        quiet_exits=(0, EXIT_LOCKED),
+        quiet_exits=(0, _AGENT_LOCKED),
     )
 
 
@@ -94,16 +120,16 @@ def _lab_options(settings: Settings) -> list[str]:
     return options
 
 
-def _live_prints(lab: Lab, agent_id: str) -> list[str]:
-    with lab.store.reading() as db:
-        found = rows(
-            db,
+def _live_prints(database: Path) -> list[str]:
+    """The printers of this machine on which a print of ours is live now."""
+    with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
+        found = connection.execute(
             "SELECT printers.name FROM attempts JOIN printers ON printers.id = printer_id"
-            " WHERE attempts.agent_id = ? AND attempts.state IN"
-            " ('accepted', 'transferring', 'starting', 'printing', 'paused')",
-            (agent_id,),
+            " WHERE attempts.agent_id = (SELECT value FROM settings WHERE name = 'own_agent')"
+            " AND attempts.state IN"
+            " ('accepted', 'transferring', 'starting', 'printing', 'paused')"
         )
-    return [item["name"] for item in found]
+        return [name for (name,) in found]
 
 
 def _reachable(host: str) -> str:

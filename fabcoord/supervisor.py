@@ -26,6 +26,7 @@ _POLL_S = 0.1
 _SLOWEST_RESTART_S = 5.0
 _STOP_S = 6.0  # how long web and worker may take to end before they are killed
 _CANCEL_S = 40.0
+_TRIES_AT_START = 3
 _LOG_KEPT_BYTES = 5_000_000
 
 
@@ -46,6 +47,7 @@ class Child:
     restart_at: float = 0.0
     restart_delay_s: float = 0.2
     started_at: float = field(default=0.0)
+    failures: int = 0  # how often it ended by itself
 
     def start(self) -> None:
         """Start the process; with serve's death the kernel ends it, unless it outlives."""
@@ -80,6 +82,7 @@ class Child:
         if code is None:
             return
         self.process = None
+        self.failures += 1
         if now - self.started_at > 30:
             self.restart_delay_s = 0.2
         if code not in self.quiet_exits:
@@ -149,6 +152,10 @@ class Supervisor:
                 on_ready()
             elif ready:
                 self._agent.look_after()
+            elif self._web.failures >= _TRIES_AT_START:
+                self._say("The web server does not start; the reason is above.")
+                self._stop(cancel=False)
+                return 1
             if self._interrupts:
                 live = [] if warned and self._interrupts > 1 else self._live_prints()
                 if not live:

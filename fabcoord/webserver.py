@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import signal
+import threading
 from types import FrameType
 from typing import Any
 
-from flask import Flask
 from gunicorn.app.base import BaseApplication
 
-from fabcoord.app import create_app, start_background
 from fabcoord.config import Settings
 
 _THREADS_FOR_REQUESTS = 64
@@ -43,8 +42,10 @@ class WebServer(BaseApplication):  # type: ignore[misc]
         for name, value in options.items():
             self.cfg.set(name, value)
 
-    def load(self) -> Flask:
-        """Called in the worker process."""
+    def load(self) -> Any:
+        """The application, made in the worker process: the arbiter need not carry it."""
+        from fabcoord.app import create_app, start_background
+
         app = create_app(self._lab_settings)
         start_background(app)
         return app
@@ -59,8 +60,6 @@ def _post_worker_init(worker: Any) -> None:
         def stop(signal_number: int, frame: FrameType | None, before: Any = before) -> None:
             # The handler runs between two instructions of the main thread, which may hold the
             # hub's lock: a thread of its own does not wait for itself.
-            import threading
-
             threading.Thread(target=hub.close, daemon=True).start()
             if callable(before):
                 before(signal_number, frame)
