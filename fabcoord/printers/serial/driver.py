@@ -162,18 +162,20 @@ class SerialPrinter:
 
     def _talk(self, connection: Connection) -> None:
         """The thread: carries lines both ways until the connection ends, one way or another."""
+        reason = "The driver itself failed; its log says why."
         try:
             self._converse(connection)
             reason = "The connection was closed."
         except LinkLost as lost:
             reason = f"Connection lost: {lost}."
-        with self._changed:
-            if self._session.printing:
-                self._say_last_words(connection)
-            self._connection = None
-            self._session.lost(reason)
-            self._changed.notify_all()
-        connection.close()
+        finally:
+            with self._changed:
+                if self._session.printing:
+                    self._say_last_words(connection)
+                self._connection = None
+                self._session.lost(reason)
+                self._changed.notify_all()
+            connection.close()
 
     def _converse(self, connection: Connection) -> None:
         session = self._session

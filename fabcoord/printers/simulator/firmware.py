@@ -162,8 +162,8 @@ class Firmware:
             if checked is None:
                 return
             text = checked
-        elif "*" in text and self.card is not None and not self.card.writing:
-            self._line_error("No Line Number with checksum")
+        elif self.card is not None and self.card.writing and not text.startswith("M29"):
+            self._line_error("No Checksum with line number")
             return
         text = text.strip()
         if self.card is not None and self.card.writing and not text.startswith("M29"):

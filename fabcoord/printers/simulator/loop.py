@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _LOOK_FOR_CLIENT_S = 0.2  # real seconds between looks while nobody has the port open
 _READ_AT_MOST = 4096
+_EVENTS_AT_ONCE = 200  # before looking at the port again
 
 
 class Simulator:
@@ -71,26 +72,48 @@ class Simulator:
 
     def run(self) -> None:
         """Serve until `stop`, or until nobody has had the port open for too long."""
-        firmware, port = self.firmware, self._port
         while not self._stopped and not self._too_long_alone():
             self._wait()
             now = self._now()
-            if not port.present:
+            if not self._port.present:
                 self._look_for_client(now)
-            firmware.now = now
-            arrived = self._inbound.take(now)
-            if arrived:
-                firmware.receive(arrived)
-            firmware.step(now)
-            if port.present:
-                out = self._outbound.take(self._now())
+            self._catch_up(now)
+            if self._port.present:
+                out = self._outbound.take(now)
                 if out:
-                    port.write(out)
+                    self._port.write(out)
             else:
                 self._outbound.clear()
         self._port.unplug()
         if self._control is not None:
             self._control.close()
+
+    def _catch_up(self, now: float) -> None:
+        """Let happen what was due by now, each at its own time.
+
+        However late this process was woken, the printer's time goes on without a jolt.
+        """
+        for _ in range(_EVENTS_AT_ONCE):
+            at = self._next_at()
+            if at is None or at > now:
+                break
+            self._happen(max(at, self.firmware.now))
+        self._happen(now)
+
+    def _happen(self, at: float) -> None:
+        firmware = self.firmware
+        firmware.now = at
+        arrived = self._inbound.take(at)
+        if arrived:
+            firmware.receive(arrived)
+        firmware.step(at)
+
+    def _next_at(self) -> float | None:
+        """When a line has arrived, or the firmware has something to do."""
+        arrival, deed = self._inbound.next_at(), self.firmware.next_at()
+        if arrival is None or deed is None:
+            return deed if arrival is None else arrival
+        return min(arrival, deed)
 
     def _wait(self) -> None:
         """Sleep until a byte, a request or the next event in time; take in what came."""
@@ -111,7 +134,7 @@ class Simulator:
                 self._alone_since = time.monotonic()
 
     def _timeout_s(self) -> float | None:
-        events = [self._inbound.next_at(), self._outbound.next_at(), self.firmware.next_at()]
+        events = (self._next_at(), self._outbound.next_at())
         soonest = min((at for at in events if at is not None), default=None)
         timeout_s = None if soonest is None else max(0.0, (soonest - self._now()) / self._speed)
         if self._port.present:

@@ -28,7 +28,9 @@ class Inbound:
         """The bytes that have arrived by now."""
         if not self._bytes or now < self._first_at:
             return b""
-        count = min(len(self._bytes), 1 + int((now - self._first_at) / self._byte_s))
+        # A hair more than exact, so that a time that `next_at` gave is never just too early.
+        count = 1 + int((now - self._first_at) / self._byte_s + 0.01)
+        count = min(len(self._bytes), count)
         arrived = bytes(self._bytes[:count])
         del self._bytes[:count]
         self._first_at += count * self._byte_s

@@ -1,0 +1,87 @@
+"""Every line of a printer is understood or put aside; none is an error of ours."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from fabcoord.printers.serial import parser
+from fabcoord.printers.serial.parser import Heat, LineSplitter, parse
+
+
+@given(st.binary(max_size=3000))
+def test_any_bytes_are_taken(data: bytes) -> None:
+    for line in LineSplitter().feed(data + b"\n"):
+        assert len(line) <= parser.LONGEST_LINE_BYTES
+        parse(line)
+
+
+_WORDS = ["ok", "T:", "B:", "/", "Resend:", "N", "Error:", "Cap:", "SD printing byte", "9" * 30]
+
+
+@given(st.lists(st.sampled_from([*_WORDS, " ", "1", "-", ".", "\0", "FIRMWARE_NAME:"])))
+def test_lines_that_look_nearly_right_are_taken_too(parts: list[str]) -> None:
+    parse("".join(parts).encode())
+
+
+@given(st.binary(), st.lists(st.integers(1, 9), max_size=20))
+def test_lines_do_not_depend_on_how_they_arrive(data: bytes, cuts: list[int]) -> None:
+    whole, pieces = LineSplitter(), LineSplitter()
+    expected = whole.feed(data + b"\n")
+    found = []
+    rest = data + b"\n"
+    for cut in cuts:
+        found += pieces.feed(rest[:cut])
+        rest = rest[cut:]
+    assert found + pieces.feed(rest) == expected
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("ok", parser.Ok()),
+        ("ok N12 P15 B3", parser.Ok(12)),
+        ("ok 12", parser.Ok(12)),
+        (
+            "ok T:21.50 /200.00 B:60.1 /60.00 @:12 B@:3",
+            parser.Ok(None, Heat(21.5, 200.0, 60.1, 60.0)),
+        ),
+        (" T:21.50 /0.00 B:20.0 /0.00 @:0 B@:0", parser.Report(Heat(21.5, 0.0, 20.0, 0.0))),
+        ("T0:21.5 /0 T1:99 /0", parser.Report(Heat(21.5, 0.0))),
+        ("T:9999.00 /0.00", parser.Report(Heat(None, 0.0))),
+        ("Resend: 15", parser.Resend(15)),
+        ("Resend:N15", parser.Resend(15)),
+        ("rs N15 more", parser.Resend(15)),
+        ("rs 15", parser.Resend(15)),
+        ("echo:busy: processing", parser.Busy("processing")),
+        ("busy: paused for user", parser.Busy("paused for user")),
+        ("wait", parser.Wait()),
+        ("start", parser.Started()),
+        ("SD printing byte 12/345", parser.SdProgress(12, 345)),
+        ("Not SD printing", parser.SdIdle(False)),
+        ("Done printing file", parser.SdIdle(True)),
+        ("File opened: A B.GCO Size: 99", parser.SdFile("A B.GCO")),
+        (
+            "FIRMWARE_NAME:Marlin 2.1 (x) SOURCE_CODE_URL:y",
+            parser.Firmware("Marlin 2.1 (x)"),
+        ),
+        ("Cap:EMERGENCY_PARSER:1", parser.Capability("EMERGENCY_PARSER", True)),
+        ("X:1.00 Y:-2.50 Z:3.00 E:4.00 Count X:80", parser.Position(1.0, -2.5, 3.0, 4.0)),
+        ("//action:pause", parser.Action("pause")),
+        ("// action:notification Hello you", parser.Action("notification", "Hello you")),
+        (
+            "Error:Line Number is not Last Line Number+1, Last Line: 4",
+            parser.LineFault("Line Number is not Last Line Number+1, Last Line: 4"),
+        ),
+        (
+            "Error:Printer halted. kill() called!",
+            parser.Failure("Printer halted. kill() called!", True),
+        ),
+        ("Error:MINTEMP triggered", parser.Failure("MINTEMP triggered", True)),
+        ("Error:volume.init failed", parser.Failure("volume.init failed", False)),
+        ("okay then", parser.Other("okay then")),
+    ],
+)
+def test_what_firmware_says(line: str, message: parser.Message) -> None:
+    assert parse(line.encode()) == message
