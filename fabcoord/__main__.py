@@ -2,4 +2,4 @@
 
 from fabcoord.cli import main
 
-main()
+main(prog_name="fabcoord")
