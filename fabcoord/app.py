@@ -13,7 +13,7 @@ from fabcoord.api.jobs import jobs
 from fabcoord.api.printers import printers
 from fabcoord.api.streams import Places, events
 from fabcoord.config import Settings
-from fabcoord.lab import Lab, open_lab
+from fabcoord.lab import Lab, open_lab, warm_up
 from fabcoord.queue.clockwork import Clockwork
 from fabcoord.store.events import Tail
 from fabcoord.web import pages
@@ -51,6 +51,7 @@ def start_background(app: Flask) -> list[Tail | Clockwork]:
     ]
     for one in running:
         one.start()
+    warm_up(lab)
     return running
 
 

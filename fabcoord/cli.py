@@ -94,10 +94,12 @@ def web(data: Path | None, host: str, port: int, demo: bool, demo_speed: float |
 def worker(data: Path | None, demo: bool, demo_speed: float | None, workers: int | None) -> None:
     """Check, slice and draw for a lab whose directory this machine shares."""
     from fabcoord import config
-    from fabcoord.lab import open_lab
+    from fabcoord.lab import open_lab, warm_up
 
     settings = _settings(config, data, demo, demo_speed)
-    open_lab(settings).work.consume(workers or settings.workers)
+    lab = open_lab(settings)
+    warm_up(lab)
+    lab.work.consume(workers or settings.workers)
 
 
 @main.command()

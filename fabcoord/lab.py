@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 
 from fabcoord.config import Settings
 from fabcoord.designs import checks
+from fabcoord.queue import printers
 from fabcoord.queue.preparation import Preparation
 from fabcoord.slicing.cache import Slices
 from fabcoord.slicing.prusaslicer import PrusaSlicer
@@ -27,6 +29,17 @@ class Lab:
     work: Engine
     slices: Slices
     preparation: Preparation
+
+
+def warm_up(lab: Lab) -> None:
+    """In a thread of its own, load what the first job would otherwise wait for."""
+
+    def load() -> None:
+        with lab.store.reading() as db:
+            machine_ids = printers.machines_here(db)
+        lab.slices.warm(machine_ids)
+
+    threading.Thread(target=load, name="warm-up", daemon=True).start()
 
 
 def open_lab(settings: Settings) -> Lab:

@@ -6,7 +6,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -115,9 +115,12 @@ def tasks(
         work_dir.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=f"{stage}-", dir=work_dir))
 
-    def meshcheck(out: Path, stopped: Callable[[], bool], *options: str) -> sandbox.Completed:
+    def meshcheck(
+        out: Path, stopped: Callable[[], bool], *options: str, niceness: int = 0
+    ) -> sandbox.Completed:
         argv = [*sandbox.python_module("fabcoord.designs.meshcheck"), "--out", str(out), *options]
-        return sandbox.run(argv, cwd=out, limits=limits, cancelled=stopped)
+        within = replace(limits, niceness=niceness)
+        return sandbox.run(argv, cwd=out, limits=within, cancelled=stopped)
 
     def check(subject: str, stopped: Callable[[], bool]) -> Commit:
         sha256, _, format_ = subject.partition(":")
@@ -146,7 +149,8 @@ def tasks(
         try:
             if mesh_sha256 is not None:
                 (out / MESH_NAME).symlink_to(blobs.path(mesh_sha256))
-                meshcheck(out, stopped, "--stage", "pictures")
+                # Meanwhile the same design is often sliced, and somebody waits for that.
+                meshcheck(out, stopped, "--stage", "pictures", niceness=15)
             preview, light = (
                 blobs.add_file(out / name) if (out / name).is_file() else None
                 for name in (PREVIEW_NAME, LIGHT_NAME)

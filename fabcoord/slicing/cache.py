@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import shutil
@@ -84,6 +85,15 @@ class Slices:
     def __init__(self, store: Store, engine: Engine, blobs: BlobStore, work_dir: Path) -> None:
         self._store, self._engine = store, engine
         self._blobs, self._work_dir = blobs, work_dir
+
+    def warm(self, machine_ids: list[str]) -> None:
+        """Read the bundles of these machines and the slicer's version before anyone waits."""
+        with contextlib.suppress(FabcoordError):
+            self._engine.version()
+        for machine_id in machine_ids:
+            with contextlib.suppress(FabcoordError):
+                model = machines.machine(machine_id)
+                presets.resolve(model, material=model.materials[0])
 
     def plan(
         self,
