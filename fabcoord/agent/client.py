@@ -74,7 +74,7 @@ class Client:
     def pair(self, name: str, pairing: str) -> Identity | Waiting:
         """Ask to be let in; the identity, once a person has approved (its server left empty)."""
         body = _json_bytes({"name": name, "pairing": pairing})
-        data = self._json(self._http.request("POST", f"{_API}/pair", body=body))
+        data = self._json(self._http.request("POST", f"{_API}/pair", body=body, timeout_s=5.0))
         try:
             if "token" in data:
                 return Identity("", str(data["agent_id"]), str(data["token"]))

@@ -25,6 +25,7 @@ OFFLINE_PATIENCE_S = 300.0  # how long an attempt that has not started waits for
 STOP_AGAIN_S = 30.0  # how long a cancel may take to show before it is sent again
 
 _CONFIRMED = ("accepted", "transferring")
+_GOING_ON = ("accepted", "transferring", "starting", "printing", "paused")
 _OVER = ("finished", "failed", "cancelled", "gone")
 
 
@@ -100,7 +101,7 @@ def decide(facts: Facts) -> Step:
     if held.stage in UNMARKED:
         return _before_start(facts)
     if held.stage is Stage.UNKNOWN:
-        return Report(Stage.ENDED) if facts.word in _OVER else Wait()
+        return _in_doubt(facts)
     return _expected_but_absent(facts)
 
 
@@ -149,7 +150,7 @@ def _after_restart(facts: Facts) -> Step:
         if certain and facts.refusal:
             return Report(Stage.ENDED, "failed", facts.refusal)
         if held.stage is Stage.UNKNOWN:
-            return Report(Stage.ENDED) if facts.word in _OVER else Wait()
+            return _in_doubt(facts)
         return Report(Stage.UNKNOWN, "unknown", _LOOK_NOT_STARTED if certain else _LOOK)
     if facts.word in ("unknown", "starting", "printing", "paused"):
         # No mark, but the server does not confirm: the journal may be an old copy.
@@ -167,6 +168,7 @@ _LOOK_NOT_STARTED = (
     "The start was sent, but the printer shows nothing of this print. "
     "Look at the plate and whether the printer begins to heat or move."
 )
+_NOT_PRINTING = "The printer shows nothing of this print. Look at the plate, then say how it ended."
 _STOPPED_BEFORE = "The agent was stopped before the print was started; nothing was printed."
 _NEVER_STARTED = "It was interrupted before it was started; nothing was printed."
 
@@ -192,6 +194,16 @@ def _before_start(facts: Facts) -> Step:
     if held.stage is Stage.ACCEPTED:
         return Report(Stage.TRANSFERRING, "transferring")
     return Begin() if facts.ready else Fetch()
+
+
+def _in_doubt(facts: Facts) -> Step:
+    """A person decides. If they say that it still prints and it does not, they hear so."""
+    if facts.word in _OVER:
+        return Report(Stage.ENDED)
+    unreachable = facts.status.activity is Activity.OFFLINE
+    if facts.word in _GOING_ON and facts.insisted != facts.word and not unreachable:
+        return Report(Stage.UNKNOWN, "unknown", _NOT_PRINTING)
+    return Wait()
 
 
 def _expected_but_absent(facts: Facts) -> Step:

@@ -132,6 +132,7 @@ def _drive(
     finally:
         sync.stop()
         fleet.stop()
+        journal.close()
     if stance.superseded.is_set():
         return EXIT_SUPERSEDED
     return EXIT_OK if ended else EXIT_NOT_ENDED

@@ -3,23 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
+from math import isfinite
 
 from fabcoord.agent.messages import PrinterTelemetry, PrintTelemetry
-from fabcoord.printers.base import Status
+from fabcoord.printers.base import RunningPrint, Status
+
+_LONGEST_TEXT = 500
 
 
 def telemetry(printer_id: str, status: Status) -> PrinterTelemetry:
-    """``status`` for the server."""
+    """``status`` for the server, with nothing in it that a printer could do harm with."""
     running = status.print
     return PrinterTelemetry(
         printer_id=printer_id,
         activity=status.activity.value,
-        reason=status.reason,
-        temperatures=asdict(status.temperatures),
-        print=PrintTelemetry(**asdict(running)) if running else None,
-        firmware=status.firmware,
-        metrics=dict(status.metrics),
+        reason=_plain(status.reason),
+        temperatures={name: _finite(value) for name, value in asdict(status.temperatures).items()},
+        print=_print(running) if running else None,
+        firmware=_plain(status.firmware),
+        metrics={name: value for name, value in status.metrics.items() if isfinite(value)},
     )
+
+
+def _print(running: RunningPrint) -> PrintTelemetry:
+    return PrintTelemetry(
+        attempt_id=running.attempt_id,
+        file_name=_plain(running.file_name),
+        progress=min(max(_finite(running.progress) or 0.0, 0.0), 1.0),
+        layer=running.layer,
+        layers=running.layers,
+        remaining_s=_finite(running.remaining_s),
+    )
+
+
+def _finite(value: float | None) -> float | None:
+    """A printer may say ``T:nan``, which is not JSON."""
+    return value if value is not None and isfinite(value) else None
+
+
+def _plain(text: str) -> str:
+    """What a printer says, short, and as text that every database takes."""
+    return text[:_LONGEST_TEXT].encode("utf-8", "replace").decode().replace("\0", "")
 
 
 def with_trouble(item: PrinterTelemetry, trouble: str) -> PrinterTelemetry:

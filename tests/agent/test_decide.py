@@ -183,6 +183,13 @@ class TestUnknown:
         assert decide(facts(Stage.UNKNOWN, IDLE, "unknown")) == Wait()
         assert decide(facts(Stage.UNKNOWN, IDLE, "finished")) == Report(Stage.ENDED)
 
+    def test_a_person_who_errs_is_told_so_once(self) -> None:
+        step = decide(facts(Stage.UNKNOWN, IDLE, "printing"))
+        assert isinstance(step, Report)
+        assert (step.stage, step.kind) == (Stage.UNKNOWN, "unknown")
+        assert decide(facts(Stage.UNKNOWN, IDLE, "printing", insisted="printing")) == Wait()
+        assert decide(facts(Stage.UNKNOWN, OFFLINE, "printing")) == Wait()
+
     def test_a_late_sight_of_the_print_settles_it(self) -> None:
         assert decide(facts(Stage.UNKNOWN, OURS)) == Report(Stage.PRINTING, "printing")
         assert decide(facts(Stage.UNKNOWN, ended(Outcome.FINISHED))) == Report(

@@ -43,16 +43,19 @@ class FaultyJournal(Journal):
     """A journal whose process may die just before or after a commit, or whose disk is full."""
 
     fault = ""
+    fault_at = 0
+    commits = 0
 
     @contextmanager
     def _change(self) -> Iterator[None]:
         if self.fault == "full":
             raise sqlite3.OperationalError("database or disk is full")
-        if self.fault == "before commit":
+        self.commits += 1
+        if self.fault == "before commit" and self.commits >= self.fault_at:
             raise Crash
         with super()._change():
             yield
-        if self.fault == "after commit":
+        if self.fault == "after commit" and self.commits >= self.fault_at:
             raise Crash
 
 
@@ -105,9 +108,11 @@ class StartOnce(RuleBasedStateMachine):
         self.client = DeskClient(self.desk)
         self.boot()
 
-    @initialize(remembers=st.booleans())
-    def kind_of_printer(self, remembers: bool) -> None:
+    @initialize(remembers=st.booleans(), rounds=st.integers(0, 4))
+    def begin(self, remembers: bool, rounds: int) -> None:
         self.machine.remembers = remembers
+        self.a_good_while()
+        self.dispatch(rounds)
 
     def boot(self) -> None:
         """A new agent process on the same disk."""
@@ -169,6 +174,12 @@ class StartOnce(RuleBasedStateMachine):
         self.client.fate = fate
         self.run(self.sync.once)
 
+    @rule(rounds=st.integers(1, 4), fate=st.sampled_from(["", "", "", "lost answer"]))
+    def some_rounds(self, rounds: int, fate: str) -> None:
+        for _ in range(rounds):
+            self.talk(fate)
+            self.tick(1, 1.0)
+
     @rule()
     def a_good_while(self) -> None:
         """Everything works for some time."""
@@ -189,28 +200,39 @@ class StartOnce(RuleBasedStateMachine):
 
         self.machine.hook = hook
 
-    @rule(fault=st.sampled_from(["", "full", "before commit", "after commit"]))
-    def journal_fault(self, fault: str) -> None:
-        self.journal.fault = fault
+    @rule(fault=st.sampled_from(["before commit", "after commit"]), later=st.integers(1, 4))
+    def killed_in_the_journal(self, fault: str, later: int) -> None:
+        self.journal.fault, self.journal.fault_at = fault, self.journal.commits + later
+
+    @rule(full=st.booleans())
+    def disk(self, full: bool) -> None:
+        self.journal.fault = "full" if full else ""
 
     # The server and its people
 
-    @precondition(lambda self: all(state in OVER for state in self.desk.states.values()))
-    @rule()
-    def dispatch(self) -> None:
+    @precondition(lambda self: self.open_attempt() is None and self.machine.running is None)
+    @rule(rounds=st.integers(0, 4))
+    def dispatch(self, rounds: int) -> None:
         self.offered += 1
         item = offer(f"a{self.offered}")
         (self.directory / "spool" / item.file_name).write_bytes(GCODE)
         self.desk.offer(item)
+        self.some_rounds(rounds, "")
 
+    @precondition(lambda self: "unknown" in self.desk.states.values())
+    @rule(outcome=st.sampled_from(["failed", "finished", "printing"]))
+    def a_person_settles(self, outcome: str) -> None:
+        for attempt_id, state in list(self.desk.states.items()):
+            if state == "unknown":
+                self.desk.say(attempt_id, outcome)
+
+    @precondition(lambda self: self.desk.states.get(self.open_attempt() or "") != "offered")
     @precondition(lambda self: self.open_attempt() is not None)
     @rule(state=st.sampled_from(["unknown", "cancelled", "failed", "finished"]))
     def decide_elsewhere(self, state: str) -> None:
         """A lease runs out, or a person settles or withdraws."""
         attempt_id = self.open_attempt()
         assert attempt_id is not None
-        if self.desk.states[attempt_id] == "offered":
-            state = "withdrawn"
         self.desk.say(attempt_id, state)
 
     def open_attempt(self) -> str | None:
@@ -225,8 +247,10 @@ class StartOnce(RuleBasedStateMachine):
         self.machine.end(outcome)
 
     @precondition(lambda self: self.machine.running is None)
-    @rule()
-    def somebody_starts_a_print(self) -> None:
+    @rule(really=st.sampled_from([False, False, False, True]))
+    def somebody_starts_a_print(self, really: bool) -> None:
+        if not really:
+            return
         self.machine.start_by_hand()
         self.foreign_starts += 1
 
@@ -236,7 +260,7 @@ class StartOnce(RuleBasedStateMachine):
         self.machine.running = self.machine.ended = None
         self.machine.foreign = self.machine.paused = False
 
-    @rule(reachable=st.booleans())
+    @rule(reachable=st.sampled_from([True, True, True, False]))
     def cable(self, reachable: bool) -> None:
         self.machine.reachable = reachable
 
@@ -284,7 +308,7 @@ class StartOnce(RuleBasedStateMachine):
 
 
 StartOnce.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=120,
     stateful_step_count=40,
     deadline=None,
     suppress_health_check=list(HealthCheck),
