@@ -15,6 +15,9 @@ from fabcoord.slicing import cache
 from fabcoord.slicing.cache import Plan
 from fabcoord.store.database import Row, Store, row, rows, value
 from fabcoord.store.sqlite import Database
+from fabcoord.store.values import in_seconds
+
+_REST_AFTER_DECLINE_S = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +54,12 @@ def pair(db: Database, preparation: Preparation) -> tuple[list[Pairing], dict[st
         db,
         "SELECT printers.* FROM printers JOIN agents ON agents.id = agent_id"
         " WHERE state = ? AND deleted_at IS NULL AND revoked_at IS NULL AND NOT draining"
-        " ORDER BY printers.created_at, printers.id",
-        (PrinterState.IDLE.value,),
+        # An agent that declined, or let an offer run out, would do so again at once.
+        " AND NOT EXISTS (SELECT 1 FROM events WHERE events.printer_id = printers.id"
+        "   AND kind = 'attempt.withdrawn' AND at > ?"
+        "   AND (actor IS NULL OR actor LIKE 'agent:%'))"
+        " ORDER BY printers.created_at, printers.rowid",
+        (PrinterState.IDLE.value, in_seconds(-_REST_AFTER_DECLINE_S)),
     )
     pairings: list[Pairing] = []
     refusals: dict[str, str] = {}

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from fabcoord.queue.dispatch import offering_of, wish_of
 from fabcoord.queue.match import Offering, Wish, why_not
-from fabcoord.store.database import Store, row, rows
+from fabcoord.store.database import Row, Store, row, rows
+from fabcoord.store.events import emit
 from fabcoord.store.values import in_seconds
 
 CLEARING_S = 900.0  # how long a plate waits for somebody, until the lab has measured it
@@ -78,6 +79,7 @@ def refresh(store: Store) -> None:
                 )
                 left = (live["remaining_s"] or live["duration_s"] or 0.0) if live else 3600.0
                 free_in_s[printer["id"]] = left + CLEARING_S
+        stale = rows(db, "SELECT id FROM jobs WHERE position IS NOT NULL AND state != 'queued'")
     jobs = [
         QueuedJob(
             job["id"],
@@ -94,18 +96,36 @@ def refresh(store: Store) -> None:
         # To the minute: a guess that moves by less is no news.
         start = in_seconds(guess.start_s)[:16] + ":00Z" if guess else None
         end = in_seconds(guess.end_s)[:16] + ":00Z" if guess else None
-        if (place, start, end) != (job["position"], job["expected_start"], job["expected_end"]):
-            changes.append((place, start, end, job["id"]))
-    with store.reading() as db:
-        stale = rows(db, "SELECT id FROM jobs WHERE position IS NOT NULL AND state != 'queued'")
-    if not changes and not stale:
-        return
+        reason = "Waits for a printer." if guess else why_it_waits(wish_of(job), machines)
+        known = (job["position"], job["expected_start"], job["expected_end"], job["reason"])
+        if (place, start, end, reason) != known:
+            changes.append((place, start, end, reason, job["id"]))
+    if changes or stale:
+        _keep(store, changes)
+
+
+def why_it_waits(wish: Wish, machines: Sequence[Row]) -> str:
+    """One sentence for a job that no printer in reach can take."""
+    refusals = [why_not(wish, offering_of(printer)) for printer in machines]
+    if all(refusals):
+        return f"No printer of this lab can take it: {' '.join(str(one) for one in refusals)}"
+    able = [one for one, refusal in zip(machines, refusals, strict=True) if refusal is None]
+    states = (f"{one['name']} is {one['state'].replace('_', ' ')}" for one in able)
+    return f"Waits until a printer is back: {', '.join(states)}."
+
+
+def _keep(store: Store, changes: list[tuple[int, str | None, str | None, str, str]]) -> None:
     with store.writing() as db:
-        db.conn.executemany(
-            "UPDATE jobs SET position = ?, expected_start = ?, expected_end = ?"
-            " WHERE id = ? AND state = 'queued'",
-            changes,
-        )
+        for place, start, end, reason, job_id in changes:
+            told = row(
+                db,
+                "UPDATE jobs SET position = ?, expected_start = ?, expected_end = ?, reason = ?"
+                " WHERE id = ? AND state = 'queued' RETURNING member_id",
+                (place, start, end, reason, job_id),
+            )
+            if told is not None:
+                emit(db, "job.forecast", job_id=job_id, member_id=told["member_id"],
+                     position=place, expected_start=start)  # fmt: skip
         db.conn.execute(
             "UPDATE jobs SET position = NULL, expected_start = NULL, expected_end = NULL"
             " WHERE position IS NOT NULL AND state != 'queued'"

@@ -95,6 +95,8 @@ def clear(db: Database, member: Member, printer_id: str, attempt_id: str | None)
     """
     before = _row(db, printer_id)
     seen = {"state": before["state"], "attempt_id": before["plate_attempt_id"]}
+    if before["plate_clear"] and attempt_id == _last_cleared(db, printer_id):
+        return  # said twice, by a second tap or a second person
     if attempt_id is not None and before["plate_attempt_id"] != attempt_id:
         raise Conflict(
             "Another print has been on this plate since you looked.",
@@ -113,6 +115,17 @@ def clear(db: Database, member: Member, printer_id: str, attempt_id: str | None)
     emit(db, "printer.cleared", printer_id=printer_id, attempt_id=before["plate_attempt_id"],
          actor=member.name)  # fmt: skip
     refresh(db, printer_id)
+
+
+def _last_cleared(db: Database, printer_id: str) -> str | None:
+    """The attempt that somebody last took from the plate."""
+    found: str | None = value(
+        db,
+        "SELECT attempt_id FROM events WHERE printer_id = ? AND kind = 'printer.cleared'"
+        " ORDER BY seq DESC LIMIT 1",
+        (printer_id,),
+    )
+    return found
 
 
 def set_maintenance(db: Database, member: Member, printer_id: str, on: bool) -> None:
@@ -162,14 +175,23 @@ def apply_telemetry(db: Database, agent_id: str, said: PrinterTelemetry) -> None
     )
     if mine is None:
         return
-    running = said.print is not None and said.activity in ("printing", "paused")
-    if running and mine["plate_clear"]:
-        db.conn.execute(
-            "UPDATE printers SET plate_clear = 0, plate_attempt_id = NULL WHERE id = ?",
-            (said.printer_id,),
-        )
-        emit(db, "printer.foreign_print", printer_id=said.printer_id, print=told["print"])
+    if said.print is not None and said.activity in ("printing", "paused"):
+        _fill_plate(db, said.printer_id, said.print.attempt_id)
     refresh(db, said.printer_id)
+
+
+def _fill_plate(db: Database, printer_id: str, attempt_id: str | None) -> None:
+    """Something prints there. A page that shows what lay there before must not clear it."""
+    changed = row(
+        db,
+        "UPDATE printers SET plate_clear = 0,"
+        " plate_attempt_id = CASE WHEN :ours IS NULL THEN NULL ELSE plate_attempt_id END"
+        " WHERE id = :id AND (plate_clear = 1 OR (:ours IS NULL AND plate_attempt_id IS NOT NULL))"
+        " RETURNING id",
+        {"id": printer_id, "ours": attempt_id},
+    )
+    if changed is not None:
+        emit(db, "printer.plate_filled", printer_id=printer_id, attempt_id=attempt_id)
 
 
 def refresh(db: Database, printer_id: str) -> PrinterState:
@@ -222,7 +244,7 @@ def get(db: Database, printer_id: str) -> dict[str, Any]:
 
 def everyone(db: Database) -> list[dict[str, Any]]:
     """All printers in the shape of the API, oldest first."""
-    found = rows(db, "SELECT * FROM printers WHERE deleted_at IS NULL ORDER BY created_at, id")
+    found = rows(db, "SELECT * FROM printers WHERE deleted_at IS NULL ORDER BY created_at, rowid")
     return [_shape(db, item) for item in found]
 
 
