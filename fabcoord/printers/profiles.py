@@ -29,8 +29,7 @@ class FirmwareProfile:
     matches: tuple[str, ...]  # lower case parts of the FIRMWARE_NAME that M115 answers
     line_bytes: int = 95
     receive_buffer_bytes: int = 128
-    response_timeout_s: float = 30.0
-    busy_timeout_s: float = 6.0
+    probe_after_s: float = 4.0
     long_timeout_s: float = 900.0
     keepalive_s: int = 2
     temperature_poll_s: float = 5.0

@@ -24,7 +24,7 @@ RESEND_OK_S = 0.5  # the ok behind a Resend belongs to it; some firmware leaves 
 LINE_FAULT_S = 1.0  # a complaint about a line that no Resend follows
 WAIT_S = 1.0  # a "wait" that comes sooner may have crossed our line
 LONGEST_STORM = 10  # resends without a line getting through
-MOST_SILENCES = 5  # answers missed in a row
+MOST_SILENCES = 4  # answers missed in a row; with doubling waits that is about a minute
 PLAIN_AFTER_SILENCES = 2  # then an ok without temperatures may be all that M105 ever gets
 
 
@@ -133,11 +133,9 @@ class Flow:
 
     def _timeout_s(self, command: str) -> float:
         profile = self.profile
-        if self._says_busy:
-            return profile.busy_timeout_s
-        if code_of(command) in profile.long_commands:
+        if not self._says_busy and code_of(command) in profile.long_commands:
             return profile.long_timeout_s
-        return profile.response_timeout_s
+        return profile.probe_after_s * 2.0 ** max(0, self._silences)
 
     def _line(self, number: int) -> Sent:
         return self._history[number - self._last - 1]
@@ -154,7 +152,7 @@ class Flow:
             self._says_busy = True
             self._silences = min(self._silences, 0)
             if self._awaiting and not self._resend_open:
-                self.deadline = now + self.profile.busy_timeout_s
+                self.deadline = now + self.profile.probe_after_s
         elif isinstance(message, Wait):
             if self._awaiting and now - self._sent_at > WAIT_S:
                 self.deadline = now

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import socket
 from collections import deque
 from collections.abc import Callable
@@ -25,7 +26,10 @@ _LONGEST_LINE = 64 << 20  # an SD file travels in one line
 
 # What a host asks to look after the printer, not to print: left out of the log of executed
 # commands, so that the log can be compared with a file.
-CHATTER = frozenset({"M105", "M110", "M113", "M115", "M155", "M27"})
+_CHATTER = frozenset({"M105", "M110", "M113", "M115", "M155", "M27"})
+# Pieces of broken lines pass unchecked when they have lost their number; Marlin answers them as
+# unknown commands, and does nothing.
+_COMMAND = re.compile(r"[GMT]\d+(?: [^*]*)?")
 
 
 class ExecutedLog:
@@ -40,7 +44,7 @@ class ExecutedLog:
         self._last: deque[str] = deque(maxlen=40)
 
     def add(self, command: str) -> None:
-        if command.partition(" ")[0] not in CHATTER:
+        if _COMMAND.fullmatch(command) and command.partition(" ")[0] not in _CHATTER:
             self._count += 1
             self._hash.update(command.encode("ascii", "replace") + b"\n")
             self._last.append(command)

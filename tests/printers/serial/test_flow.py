@@ -170,9 +170,9 @@ def test_after_a_lost_ok_a_probe_finds_out_and_a_late_ok_is_not_counted() -> Non
     probe = flow.due(flow.deadline)
     assert probe is not None
     assert b"M105" in probe
-    assert flow.hear(Ok(), 31.0) == []
+    assert flow.hear(Ok(), 5.0) == []
     heat = parse(b"ok T:20.0 /0.0")
-    assert flow.hear(heat, 31.0) == ["G1 X1", "M105"]
+    assert flow.hear(heat, 5.0) == ["G1 X1", "M105"]
 
 
 def test_waiting_firmware_means_that_an_ok_was_lost() -> None:
