@@ -55,9 +55,7 @@ def _thing(path: str) -> str:
     return "about"
 
 
-def _route(
-    method: str, path: str, operation: dict[str, Any], schemas: dict[str, Any]
-) -> Route:
+def _route(method: str, path: str, operation: dict[str, Any], schemas: dict[str, Any]) -> Route:
     (answer,) = [
         f"{status} {said['description']}"
         for status, said in operation["responses"].items()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from flask import Response, request
 
 from fabcoord.api.access import SESSION_COOKIE, Access, session
@@ -82,7 +80,10 @@ def _signed_in(secret: str, to: str) -> Response:
 
 
 def _require_own_form() -> None:
-    """Nobody has a session yet whose token could be asked for, so the origin must do."""
-    origin = request.headers.get("Origin")
-    if origin and origin != "null" and urlsplit(origin).netloc != request.host:
+    """Nobody has a session yet whose token could be asked for, so the browser's word must do.
+
+    Browsers send the header over HTTPS and to localhost; comparing Origin with Host instead would
+    lock everybody out behind a proxy that rewrites Host.
+    """
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
         raise NotAllowed("The form came from another site.", hint="Open this page anew.")

@@ -1,0 +1,164 @@
+"""The library: bringing a file, finding designs, one design with its check and print form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, request
+
+from fabcoord.api import intake
+from fabcoord.api.access import member
+from fabcoord.api.context import lab
+from fabcoord.designs import checks, library
+from fabcoord.designs.library import NewFile
+from fabcoord.errors import FabcoordError, TooLarge
+from fabcoord.members.roles import Permission, Role
+from fabcoord.queue import estimates
+from fabcoord.queue import jobs as queue
+from fabcoord.store.sqlite import Database
+from fabcoord.web import choices, live
+from fabcoord.web.frame import Pages, go, is_htmx, leave_for, number, show, typed
+
+designs = Pages("designs")
+
+_SHELF = 12
+_PAGE = 24
+
+
+@designs.page("GET", "/", Permission.READ)
+def start() -> Response:
+    if member().role is Role.KIOSK:
+        return go("/kiosk")
+    with lab().store.reading() as db:
+        mine, _ = queue.search(db, member=member().name, limit=6)
+        shelf, more = library.search(db, limit=_SHELF)
+        listening = live.listen(db, "/", live.QUEUE + live.DESIGNS)
+        pictured = _pictured(db, shelf)
+    return show(
+        "start.html", jobs=mine, designs=shelf, more=more, pictured=pictured, live=listening,
+        licences=choices.LICENCES, max_upload_mb=lab().settings.max_upload_mb,
+    )  # fmt: skip
+
+
+@designs.page("GET", "/designs", Permission.READ)
+def shelf() -> Response:
+    text, before = request.args.get("q", ""), request.args.get("before")
+    with lab().store.reading() as db:
+        found, following = library.search(
+            db, text=text, before=number(before, "before") if before else None, limit=_PAGE
+        )
+        pictured = _pictured(db, found)
+    return show("designs.html", designs=found, q=text, following=following, pictured=pictured)
+
+
+@designs.page("GET", "/designs/new", Permission.CONTRIBUTE)
+def ask() -> Response:
+    return _upload_form()
+
+
+@designs.page("POST", "/designs/new", Permission.CONTRIBUTE)
+def store() -> Response:
+    try:
+        text = intake.form_text(
+            ("title", "licence", "licence_other", "description", "attribution", "tags")
+        )
+        files = intake.take_design_files()
+        design_id = _create(text, files)
+    except FabcoordError as error:
+        too_large = isinstance(error, TooLarge)
+        given = {} if too_large else typed(*_TEXT)  # reading the form again would fail again
+        return _upload_form(error.status, error=error, **given)
+    return leave_for(f"/designs/{design_id}")
+
+
+@designs.page("GET", "/designs/<design_id>", Permission.READ)
+def one(design_id: str) -> Response:
+    return _design(design_id)
+
+
+@designs.page("POST", "/designs/<design_id>/estimate", Permission.PRINT)
+def estimate(design_id: str) -> Response:
+    """The part of the design's page that says what the print would take."""
+    try:
+        asked = _asked(design_id)
+        with lab().store.writing() as db:
+            file = library.file(db, asked["file_id"])
+            said = estimates.estimate(db, lab().preparation, file, asked)
+    except FabcoordError as error:
+        return show("_estimate.html", design_id=design_id, error=error)
+    return show("_estimate.html", design_id=design_id, **said)
+
+
+@designs.page("POST", "/designs/<design_id>/print", Permission.PRINT)
+def ask_for_print(design_id: str) -> Response:
+    try:
+        asked = _asked(design_id)
+        with lab().store.writing(durable=True) as db:
+            job_id = queue.create(db, lab().preparation, member(), asked)
+    except FabcoordError as error:
+        if is_htmx():
+            raise
+        return _design(design_id, error.status, error=error, **_given())
+    return leave_for(f"/jobs/{job_id}")
+
+
+_TEXT = ("title", "licence", "licence_other", "description", "attribution", "tags")
+_WISHES = ("file_id", "copies", "material", "quality", "colour", "machine", "note")
+
+
+def _given() -> dict[str, Any]:
+    return {"given": typed(*_WISHES)}
+
+
+def _asked(design_id: str) -> dict[str, Any]:
+    wishes = typed(*_WISHES)
+    copies = number(wishes.pop("copies") or "1", "copies")
+    return {"design_id": design_id, "copies": copies, **wishes}
+
+
+def _create(text: dict[str, Any], files: list[NewFile]) -> str:
+    with lab().store.writing(durable=True) as db:
+        return library.create(
+            db,
+            member(),
+            title=text["title"] or files[0].name.rpartition(".")[0],
+            licence=text["licence_other"].strip() or text["licence"],
+            files=files,
+            description=text["description"],
+            tags=text["tags"].split(","),
+            attribution=text["attribution"],
+        )
+
+
+def _upload_form(status: int = 200, **given: Any) -> Response:
+    limit_mb = lab().settings.max_upload_mb
+    return show(
+        "design_new.html", status, licences=choices.LICENCES, max_upload_mb=limit_mb, **given
+    )
+
+
+def _design(design_id: str, status: int = 200, **facts: Any) -> Response:
+    with lab().store.reading() as db:
+        design = library.get(db, design_id)
+        listening = live.listen(db, f"/designs/{design_id}", live.DESIGNS)
+        wishes = choices.of_lab(db)
+        pictured = _pictured(db, [design])
+    facts = {"given": {}} | facts
+    return show(
+        "design.html", status, design=design, choices=wishes, pictured=pictured, live=listening,
+        printable=[file for file in design["revision"]["files"] if _may_print(file)], **facts,
+    )  # fmt: skip
+
+
+def _may_print(file: dict[str, Any]) -> bool:
+    return bool(file["state"] != "failed" and file["check"]["verdict"] != "unprintable")
+
+
+def _pictured(db: Database, found: list[dict[str, Any]]) -> set[str]:
+    """The ids of those files whose picture is made."""
+    files = [file for design in found for file in design["revision"]["files"]]
+    return {
+        file["id"]
+        for file in files
+        if checks.picture(db, file["sha256"], file["format"], "preview") is not None
+    }
