@@ -103,6 +103,9 @@ def sign_in(db: Database, name: str, password: str) -> tuple[str, Session] | Non
     found = row(db, "SELECT * FROM members WHERE name = ? AND disabled_at IS NULL", (name.strip(),))
     hashed = found["password_hash"] if found and found["password_hash"] else _NOBODY_HASH
     if not check_password_hash(hashed, password) or found is None:
+        db.conn.execute(
+            "DELETE FROM signin_failures WHERE at < ?", (in_seconds(-_FAILURES_WITHIN_S),)
+        )
         db.conn.execute("INSERT INTO signin_failures (who, at) VALUES (?, ?)", (who, now()))
         return None
     db.conn.execute("DELETE FROM signin_failures WHERE who = ?", (who,))

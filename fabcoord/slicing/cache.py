@@ -19,10 +19,10 @@ from fabcoord.slicing import presets
 from fabcoord.slicing.engine import Cancelled, Engine, SliceRequest
 from fabcoord.slicing.estimates import estimate
 from fabcoord.slicing.gate import GateReport, vet
-from fabcoord.slicing.gcode import GcodeInfo
+from fabcoord.slicing.gcode import GcodeInfo, read_info
 from fabcoord.slicing.keys import slice_key
 from fabcoord.slicing.placement import Placement, fits
-from fabcoord.slicing.presets import Preset
+from fabcoord.slicing.vetting import vet_apart
 from fabcoord.store.blobs import BlobStore
 from fabcoord.store.database import Row, Store, row, value
 from fabcoord.store.events import emit
@@ -30,9 +30,13 @@ from fabcoord.store.sqlite import Database
 from fabcoord.store.values import now
 from fabcoord.work import ledger
 from fabcoord.work.engine import Commit, Task
+from fabcoord.work.sandbox import Limits
 
 SLICE = "slice"
 _PRIORITY = 10
+_READY_MADE = "ready-made"  # instead of a preset: G-code that somebody else sliced
+_USUAL_DENSITY_G_CM3 = 1.24  # PLA, where a file does not say how heavy its print is
+_VETTING_LIMITS = Limits(memory_bytes=1 << 30, cpu_s=120, wall_s=240)
 # Failures that another try may mend; all others are the mesh's or the preset's own.
 _WORTH_RETRYING = ("slicer-missing", "interrupted")
 
@@ -119,6 +123,21 @@ class Slices:
         key = slice_key(mesh_sha256, placement, preset.sha256, self._engine.name, version)
         return Plan(key, mesh_sha256, machine_id, preset.info.id, placement)
 
+    def plan_gcode(self, gcode_sha256: str, machine_id: str) -> Plan:
+        """Work out how to take G-code that somebody else sliced: it only has to be vetted."""
+        key = hashlib.sha256(f"gcode {gcode_sha256} {machine_id}".encode()).hexdigest()
+        return Plan(key, gcode_sha256, machine_id, _READY_MADE, Placement())
+
+    def machine_of_gcode(self, gcode_sha256: str, machine_ids: list[str]) -> str | None:
+        """Which of these machine models a G-code file says it was sliced for, if it says so."""
+        said = read_info(self._blobs.path(gcode_sha256)).settings.get("printer_model", "")
+        for machine_id in machine_ids:
+            model = machines.machine(machine_id)
+            preset = presets.resolve(model, material=model.materials[0])
+            if said and f"\nprinter_model = {said}\n" in preset.ini:
+                return machine_id
+        return None
+
     def ensure(self, db: Database, plan: Plan) -> Slice:
         """The slice of this plan; queued for making if there is none yet."""
         known = row(db, "SELECT * FROM slices WHERE key = ?", (plan.key,))
@@ -128,8 +147,14 @@ class Slices:
                 " ON CONFLICT DO UPDATE SET state = 'pending', error = '', error_slug = ''",
                 (plan.key, plan.to_json(), now()),
             )
+        wanted = get(db, plan.key)
+        if wanted.state == "pending":  # asking twice asks once; a cancelled run is made anew
             ledger.enqueue(db, SLICE, plan.key, priority=_PRIORITY)
-        return get(db, plan.key)
+        return wanted
+
+    def abandon(self, db: Database, key: str) -> None:
+        """Nobody waits for this slice any more; who asks for it again has it made anew."""
+        ledger.cancel(db, SLICE, key)
 
     def task(self) -> Task:
         """The kind of run that makes a slice."""
@@ -155,6 +180,8 @@ class Slices:
         self, key: str, request: dict[str, Any], out: Path, stopped: Callable[[], bool]
     ) -> Commit:
         model = machines.machine(request["machine"])
+        if request["preset_id"] == _READY_MADE:
+            return self._taken(key, request["mesh_sha256"], model, out, stopped)
         preset = presets.resolve_id(request["preset_id"])
         x, y, z = request["rotation_deg"]
         made = self._engine.slice(
@@ -169,19 +196,42 @@ class Slices:
         )
         vetted = vet(made.gcode, model).require(model)
         size = made.gcode.stat().st_size
-        gcode_sha256 = self._blobs.add_file(made.gcode)
-        expected = _estimate(made.info, model, preset, vetted)
+        expected = _estimate(
+            made.info, model, preset.density_g_cm3, preset.filament_cost_per_kg, vetted
+        )
+        return _done(key, self._blobs.add_file(made.gcode), size, expected, model, vetted)
 
-        def commit(db: Database) -> None:
-            db.conn.execute(
-                "UPDATE slices SET state = 'done', gcode_sha256 = ?, gcode_size = ?, estimate = ?,"
-                " ended_at = ? WHERE key = ?",
-                (gcode_sha256, size, json.dumps(expected), now(), key),
-            )
-            record_vetting(db, gcode_sha256, model, vetted)
-            emit(db, "slice.done", key=key)
+    def _taken(
+        self, key: str, sha256: str, model: MachineModel, out: Path, stopped: Callable[[], bool]
+    ) -> Commit:
+        """G-code from outside: vetted in a process of its own, kept as it is."""
+        path = self._blobs.path(sha256)
+        vetted, info = vet_apart(path, model, out, _VETTING_LIMITS, stopped)
+        vetted.require(model)
+        expected = _estimate(
+            info, model, _USUAL_DENSITY_G_CM3, presets.DEFAULT_FILAMENT_COST_PER_KG, vetted
+        )
+        return _done(key, sha256, path.stat().st_size, expected, model, vetted)
 
-        return commit
+
+def _done(
+    key: str,
+    gcode_sha256: str,
+    size: int,
+    expected: dict[str, Any],
+    model: MachineModel,
+    vetted: GateReport,
+) -> Commit:
+    def commit(db: Database) -> None:
+        db.conn.execute(
+            "UPDATE slices SET state = 'done', gcode_sha256 = ?, gcode_size = ?, estimate = ?,"
+            " ended_at = ? WHERE key = ?",
+            (gcode_sha256, size, json.dumps(expected), now(), key),
+        )
+        record_vetting(db, gcode_sha256, model, vetted)
+        emit(db, "slice.done", key=key)
+
+    return commit
 
 
 def _is_to_be_made_again(db: Database, known: Row, machine_id: str) -> bool:
@@ -242,13 +292,17 @@ def _machine_sha256(model: MachineModel) -> str:
 
 
 def _estimate(
-    info: GcodeInfo, model: MachineModel, preset: Preset, vetted: GateReport
+    info: GcodeInfo,
+    model: MachineModel,
+    density_g_cm3: float,
+    filament_cost_per_kg: float,
+    vetted: GateReport,
 ) -> dict[str, Any]:
     expected = estimate(
         info,
         model,
-        density_g_cm3=preset.density_g_cm3,
-        filament_cost_per_kg=preset.filament_cost_per_kg,
+        density_g_cm3=density_g_cm3,
+        filament_cost_per_kg=filament_cost_per_kg,
     )
     return {
         "duration_s": round(expected.duration_s),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
@@ -57,8 +58,9 @@ class BlobStore:
     def sweep_incoming(self) -> None:
         """Remove what uploads left behind that never ended, older than a day."""
         for path in self._incoming.iterdir():
-            if path.stat().st_mtime < time.time() - _ABANDONED_AFTER_S:
-                path.unlink(missing_ok=True)
+            with contextlib.suppress(FileNotFoundError):  # just became a blob
+                if path.stat().st_mtime < time.time() - _ABANDONED_AFTER_S:
+                    path.unlink()
 
 
 class BlobWriter:

@@ -53,7 +53,7 @@ class Store:
             try:
                 yield db
             finally:
-                db.conn.execute("ROLLBACK")
+                db.conn.rollback()
         finally:
             self._give_back(db)
 
@@ -72,7 +72,7 @@ class Store:
             try:
                 yield db
             except BaseException:
-                db.conn.execute("ROLLBACK")
+                db.conn.rollback()  # quiet where SQLite already rolled back, as on a full disk
                 raise
             db.conn.execute("COMMIT")
             done = db.after_commit
@@ -103,6 +103,9 @@ class Store:
         return self._open()
 
     def _give_back(self, db: Database) -> None:
+        if db.conn.in_transaction:  # a commit or rollback failed: it must not wait in the pool
+            db.close()
+            return
         with self._lock:
             self._idle.append(db)
 

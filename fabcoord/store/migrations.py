@@ -32,7 +32,6 @@ CREATE TABLE runs (
     attempts INTEGER NOT NULL DEFAULT 0,
     token TEXT,
     lease_until TEXT,
-    cancel_requested INTEGER NOT NULL DEFAULT 0,
     error TEXT NOT NULL DEFAULT '',
     created_at TEXT NOT NULL, started_at TEXT, ended_at TEXT, enqueued_at TEXT NOT NULL
 ) STRICT;
@@ -90,6 +89,7 @@ CREATE TABLE designs (
     tags TEXT NOT NULL DEFAULT '[]',
     attribution TEXT NOT NULL DEFAULT '',
     forked_from TEXT,
+    visibility TEXT NOT NULL DEFAULT 'lab',
     version INTEGER NOT NULL DEFAULT 1,
     created_at TEXT NOT NULL,
     deleted_at TEXT

@@ -18,7 +18,7 @@ from huey.serializer import Serializer
 from fabcoord.store.database import Store
 from fabcoord.store.sqlite import Database
 from fabcoord.work import ledger
-from fabcoord.work.ledger import Renewal, Run, RunState
+from fabcoord.work.ledger import Run, RunState
 
 log = logging.getLogger(__name__)
 
@@ -69,8 +69,15 @@ class Engine:
         self.tasks[task.kind] = task
 
     def announce(self, run_id: str) -> None:
-        """Hint to the workers that this run waits; duplicates are harmless."""
-        self._execute(run_id)
+        """Hint to the workers that this run waits; duplicates are harmless.
+
+        What was asked for is committed by now, so a broker that does not answer is no reason to
+        refuse it: a sweep announces the run again.
+        """
+        try:
+            self._execute(run_id)
+        except Exception:
+            log.exception("run %s could not be announced; a sweep will do it", run_id)
 
     def execute(self, run_id: str) -> None:
         """Claim and do one run; returns quietly when it is not to be had."""
@@ -91,18 +98,16 @@ class Engine:
                     task.gave_up(db, run.subject, reason)
             return
         with self.store.writing(durable=True) as db:
-            if lease.cancelled:
-                ledger.finish(db, run, RunState.CANCELLED)
-            elif ledger.finish(db, run, RunState.DONE):
+            if ledger.finish(db, run, RunState.DONE):
                 commit(db)
             else:
-                log.warning("run %s lost its lease; its result is dropped", run.id)
+                log.warning("run %s was cancelled or lost; its result is dropped", run.id)
 
     def sweep(self) -> None:
         """Announce lost runs again and give up those that killed their worker too often."""
-        swept = ledger.sweep(self.store)
-        for kind, subject in swept.given_up:
-            with self.store.writing(durable=True) as db:
+        with self.store.writing(durable=True) as db:
+            swept = ledger.sweep(db)
+            for kind, subject in swept.given_up:
                 self.tasks[kind].gave_up(db, subject, "it ended its worker three times")
         for run_id in swept.waiting:
             self.announce(run_id)
@@ -142,7 +147,6 @@ class _Lease:
         self._store, self._run = store, run
         self._ended = threading.Event()
         self._stop_work = threading.Event()
-        self.cancelled = False
         self._thread = threading.Thread(target=self._renew, daemon=True)
 
     def stopped(self) -> bool:
@@ -152,13 +156,13 @@ class _Lease:
         while not self._ended.wait(ledger.RENEW_EVERY_S):
             try:
                 with self._store.writing() as db:
-                    renewal = ledger.renew(db, self._run)
+                    held = ledger.renew(db, self._run)
             except sqlite3.OperationalError:
                 log.warning("could not renew run %s; trying again", self._run.id)
                 continue
-            if renewal is not Renewal.OK:
-                self.cancelled = renewal is Renewal.CANCEL
+            if not held:
                 self._stop_work.set()
+                return
 
     def __enter__(self) -> None:
         self._thread.start()

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import partial
 
-from fabcoord.store.database import Store, row, rows
+from fabcoord.store.database import row, rows
 from fabcoord.store.sqlite import Database
 from fabcoord.store.values import in_seconds, new_id, new_secret, now
 
@@ -28,14 +28,6 @@ class RunState(StrEnum):
     DONE = "done"  # its result is committed
     FAILED = "failed"  # it ended in an error, or killed its worker too often
     CANCELLED = "cancelled"  # no longer wanted
-
-
-class Renewal(StrEnum):
-    """What the ledger says to a worker that renews."""
-
-    OK = "ok"
-    CANCEL = "cancel"  # stop: nobody wants the result
-    LOST = "lost"  # stop: someone else has the run
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +66,7 @@ def claim(db: Database, run_id: str, *, lease_s: float = LEASE_S) -> Run | None:
         db,
         "UPDATE runs SET state = 'running', token = :token, lease_until = :lease,"
         " attempts = attempts + 1, started_at = :now"
-        " WHERE id = :id AND cancel_requested = 0 AND attempts < :cap"
+        " WHERE id = :id AND attempts < :cap"
         " AND (state = 'queued' OR (state = 'running' AND lease_until < :now))"
         " RETURNING id, kind, subject, token, attempts",
         {
@@ -90,17 +82,15 @@ def claim(db: Database, run_id: str, *, lease_s: float = LEASE_S) -> Run | None:
     return Run(found["id"], found["kind"], found["subject"], found["token"], found["attempts"])
 
 
-def renew(db: Database, run: Run, *, lease_s: float = LEASE_S) -> Renewal:
-    """Hold on to the run, and hear in the same statement whether it is still wanted."""
+def renew(db: Database, run: Run, *, lease_s: float = LEASE_S) -> bool:
+    """Hold on to the run; False when it was cancelled or someone else has it: then stop."""
     found = row(
         db,
         "UPDATE runs SET lease_until = ? WHERE id = ? AND token = ? AND state = 'running'"
-        " RETURNING cancel_requested",
+        " RETURNING id",
         (in_seconds(lease_s), run.id, run.token),
     )
-    if found is None:
-        return Renewal.LOST
-    return Renewal.CANCEL if found["cancel_requested"] else Renewal.OK
+    return found is not None
 
 
 def finish(db: Database, run: Run, state: RunState, error: str = "") -> bool:
@@ -118,48 +108,50 @@ def finish(db: Database, run: Run, state: RunState, error: str = "") -> bool:
 
 
 def cancel(db: Database, kind: str, subject: str) -> None:
-    """Say that nobody wants the result any more; a running worker stops at its next renewal."""
+    """Say that nobody wants the result any more; a running worker stops at its next renewal.
+
+    Its result is dropped even if it comes before that. Asking again makes a new run.
+    """
     db.conn.execute(
-        "UPDATE runs SET cancel_requested = 1,"
-        " state = CASE state WHEN 'queued' THEN 'cancelled' ELSE state END"
+        "UPDATE runs SET state = 'cancelled', ended_at = ?, lease_until = NULL"
         " WHERE kind = ? AND subject = ? AND state IN ('queued', 'running')",
-        (kind, subject),
+        (now(), kind, subject),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """What a sweep found: runs to announce again, and runs that are to be given up."""
+    """What a sweep found: runs to announce again, and runs that are given up."""
 
     waiting: tuple[str, ...]
     given_up: tuple[tuple[str, str], ...]  # (kind, subject)
 
 
-def sweep(store: Store) -> Sweep:
+def sweep(db: Database) -> Sweep:
     """Queue again what lost its worker, give up what was tried too often.
 
-    Also finds runs whose announcement was lost between commit and message.
+    Also finds runs whose announcement was lost between commit and message. Whoever waits for a
+    run that is given up must be told in the same transaction.
     """
-    with store.writing() as db:
-        given_up = rows(
-            db,
-            "UPDATE runs SET state = 'failed', ended_at = :now,"
-            " error = 'its worker died ' || attempts || ' times'"
-            " WHERE state = 'running' AND lease_until < :now AND attempts >= :cap"
-            " RETURNING kind, subject",
-            {"now": now(), "cap": MAX_ATTEMPTS},
-        )
-        db.conn.execute(
-            "UPDATE runs SET state = CASE cancel_requested WHEN 1 THEN 'cancelled' ELSE 'queued'"
-            " END, enqueued_at = '' WHERE state = 'running' AND lease_until < ?",
-            (now(),),
-        )
-        waiting = rows(
-            db,
-            "UPDATE runs SET enqueued_at = ? WHERE state = 'queued' AND enqueued_at < ?"
-            " RETURNING id, priority",
-            (now(), in_seconds(-_ANNOUNCE_AGAIN_AFTER_S)),
-        )
+    given_up = rows(
+        db,
+        "UPDATE runs SET state = 'failed', ended_at = :now,"
+        " error = 'its worker died ' || attempts || ' times'"
+        " WHERE state = 'running' AND lease_until < :now AND attempts >= :cap"
+        " RETURNING kind, subject",
+        {"now": now(), "cap": MAX_ATTEMPTS},
+    )
+    db.conn.execute(
+        "UPDATE runs SET state = 'queued', enqueued_at = ''"
+        " WHERE state = 'running' AND lease_until < ?",
+        (now(),),
+    )
+    waiting = rows(
+        db,
+        "UPDATE runs SET enqueued_at = ? WHERE state = 'queued' AND enqueued_at < ?"
+        " RETURNING id, priority",
+        (now(), in_seconds(-_ANNOUNCE_AGAIN_AFTER_S)),
+    )
     waiting.sort(key=lambda item: -item["priority"])
     return Sweep(
         waiting=tuple(item["id"] for item in waiting),
