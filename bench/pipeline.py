@@ -40,7 +40,9 @@ def main() -> None:
         alone_s = slicer_alone(options.mesh)
         queued_s, cached_s = fabcoord(options.mesh)
         rows.append((alone_s, queued_s, cached_s))
-    print(f"{options.mesh.name}, {options.mesh.stat().st_size / 1e6:.1f} MB, {os.cpu_count()} cores")
+    print(
+        f"{options.mesh.name}, {options.mesh.stat().st_size / 1e6:.1f} MB, {os.cpu_count()} cores"
+    )
     print(f"{'run':>4} {'slicer alone s':>15} {'POST to queued s':>17} {'ratio':>6} "
           f"{'over s':>7} {'again, cached s':>16}")  # fmt: skip
     for number, (alone, queued, cached) in enumerate(rows, start=1):

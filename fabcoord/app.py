@@ -11,6 +11,7 @@ from fabcoord.api.designs import designs
 from fabcoord.api.files import files
 from fabcoord.api.jobs import jobs
 from fabcoord.api.printers import printers
+from fabcoord.api.slicer_upload import slicer_upload
 from fabcoord.api.streams import Places, events
 from fabcoord.config import Settings
 from fabcoord.lab import Lab, open_lab, warm_up
@@ -36,7 +37,8 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
     app.teardown_request(intake.discard_unused)
     for resource in (designs, files, jobs, printers, agents, events):
         app.register_blueprint(resource, url_prefix="/api/v1")
-    app.register_blueprint(about)
+    for resource in (about, slicer_upload):
+        app.register_blueprint(resource)
     pages.register(app)
     problems.register(app)
     return app

@@ -52,6 +52,7 @@ def search() -> Any:
             tag=asked.get("tag", "").lower(),
             licence=asked.get("licence", ""),
             owner=asked.get("owner", ""),
+            viewer=member(),
             before=before,
             limit=limit,
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from fabcoord.designs.formats import Format
 from fabcoord.designs.meshcheck.report import (
     CHECK_VERSION,
     LIGHT_NAME,
@@ -34,6 +35,8 @@ _EMPTY = CheckReport(state=CheckState.DONE, verdict=None, findings=()).as_dict()
 
 def ensure(db: Database, sha256: str, format_: str) -> None:
     """Have this content checked, unless the present check has done so."""
+    # G-code holds no mesh; the gate judges it, for each machine model.
+    state = "done" if format_ == Format.GCODE else "pending"
     known = row(
         db,
         "SELECT state, check_version FROM checks WHERE sha256 = ? AND format = ?",
@@ -42,12 +45,13 @@ def ensure(db: Database, sha256: str, format_: str) -> None:
     if known and known["check_version"] == CHECK_VERSION and known["state"] != "failed":
         return
     db.conn.execute(
-        "INSERT INTO checks (sha256, format, check_version, updated_at) VALUES (?, ?, ?, ?)"
-        " ON CONFLICT DO UPDATE SET state = 'pending', check_version = excluded.check_version,"
-        " updated_at = excluded.updated_at",
-        (sha256, format_, CHECK_VERSION, now()),
+        "INSERT INTO checks (sha256, format, state, check_version, updated_at)"
+        " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state,"
+        " check_version = excluded.check_version, updated_at = excluded.updated_at",
+        (sha256, format_, state, CHECK_VERSION, now()),
     )
-    ledger.enqueue(db, CHECK, f"{sha256}:{format_}", priority=_CHECK_PRIORITY)
+    if state == "pending":
+        ledger.enqueue(db, CHECK, f"{sha256}:{format_}", priority=_CHECK_PRIORITY)
 
 
 def report(db: Database, sha256: str, format_: str) -> dict[str, Any]:
@@ -72,13 +76,25 @@ def file_state(check: dict[str, Any]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class CheckedMesh:
-    """What slicing needs of a checked file; ``mesh_sha256`` is None when there is no mesh."""
+    """What slicing needs of a checked file.
+
+    ``mesh_sha256`` is None when there is no mesh; ``gcode_sha256`` is set when the file is G-code.
+    """
 
     state: str
     verdict: str | None
     mesh_sha256: str | None
     size_mm: tuple[float, float, float] | None
     first_error: str
+    gcode_sha256: str | None = None
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether there is anything that a printer could be given."""
+        if self.gcode_sha256 is not None:
+            return True
+        good = self.state == "done" and self.verdict != "unprintable"
+        return good and self.mesh_sha256 is not None
 
 
 def checked_mesh(db: Database, sha256: str, format_: str) -> CheckedMesh:
@@ -97,6 +113,7 @@ def checked_mesh(db: Database, sha256: str, format_: str) -> CheckedMesh:
         mesh_sha256=found["mesh_sha256"] if found else None,
         size_mm=(size[0], size[1], size[2]) if size else None,
         first_error=errors[0] if errors else "",
+        gcode_sha256=sha256 if format_ == Format.GCODE else None,
     )
 
 

@@ -40,18 +40,22 @@ def create(
     tags: list[str] | None = None,
     attribution: str = "",
     forked_from: str | None = None,
+    visibility: str = "lab",
 ) -> str:
-    """Store a design with its first revision and have its files checked; returns its id."""
+    """Store a design with its first revision and have its files checked; returns its id.
+
+    ``visibility`` is ``lab``, or ``private``: then it is not listed for others.
+    """
     owner.require(Permission.CONTRIBUTE)
     if not files:
         raise BadInput("A design needs at least one file.", fields={"file": "missing"})
     design_id = new_id()
     db.conn.execute(
         "INSERT INTO designs (id, title, owner_id, licence, description, tags, attribution,"
-        " forked_from, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " forked_from, visibility, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(design_id, _title(title), owner.id, licences.normalise(licence), description),
-            *(json.dumps(_tags(tags or [])), attribution, forked_from, now()),
+            *(json.dumps(_tags(tags or [])), attribution, forked_from, visibility, now()),
         ),
     )
     emit(db, "design.created", member_id=owner.id, actor=owner.name, design_id=design_id)
@@ -148,6 +152,7 @@ def search(
     tag: str = "",
     licence: str = "",
     owner: str = "",
+    viewer: Member | None = None,
     before: int | None = None,
     limit: int = 50,
 ) -> tuple[list[dict[str, Any]], int | None]:
@@ -160,6 +165,7 @@ def search(
         "SELECT designs.*, members.name AS owner FROM designs"
         " JOIN members ON members.id = owner_id"
         " WHERE deleted_at IS NULL AND (:before IS NULL OR number < :before)"
+        " AND (visibility != 'private' OR owner_id = :viewer)"
         " AND (:match = '' OR number IN"
         "   (SELECT rowid FROM designs_search WHERE designs_search MATCH :match))"
         " AND (:tag = '' OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = :tag))"
@@ -167,6 +173,7 @@ def search(
         " ORDER BY number DESC LIMIT :limit",
         {
             "before": before,
+            "viewer": viewer.id if viewer else "",
             "match": _match(text),
             "tag": tag,
             "licence": licence,
@@ -245,7 +252,16 @@ def _shape(db: Database, found: Row) -> dict[str, Any]:
         "SELECT * FROM revisions WHERE design_id = ? ORDER BY number DESC LIMIT 1",
         (found["id"],),
     )
-    kept = ("id", "title", "owner", "licence", "description", "attribution", "forked_from")
+    kept = (
+        "id",
+        "title",
+        "owner",
+        "licence",
+        "description",
+        "attribution",
+        "forked_from",
+        "visibility",
+    )
     return {
         **{name: found[name] for name in kept},
         "tags": json.loads(found["tags"]),

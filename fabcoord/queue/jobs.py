@@ -40,6 +40,8 @@ def create(db: Database, preparation: Preparation, member: Member, asked: dict[s
     revision = asked.get("revision") or design["revision"]["number"]
     file = _choose_file(db, design["id"], revision, asked.get("file_id"))
     wanted = _checked(db, asked)
+    if file["format"] == "gcode" and not wanted["machine"] and not wanted["printer_id"]:
+        wanted["machine"] = _machine_of_gcode(db, preparation, file["sha256"])
     job_id = new_id()
     db.conn.execute(
         "INSERT INTO jobs (id, member_id, design_id, revision, file_id, state, reason, copies,"
@@ -197,6 +199,21 @@ def _choose_file(
             fields={"file_id": "missing"},
         )
     return files[0]
+
+
+def _machine_of_gcode(db: Database, preparation: Preparation, sha256: str) -> str:
+    """G-code runs on the machine model it was sliced for, and on no other."""
+    here = printers.machines_here(db)
+    if len(here) == 1:
+        return here[0]
+    found = preparation.slices.machine_of_gcode(sha256, here)
+    if found is None:
+        raise BadInput(
+            "This G-code does not say for which of the lab's machine models it was sliced.",
+            hint=f"Say it with machine; here are: {', '.join(here) or 'none yet'}.",
+            fields={"machine": "missing"},
+        )
+    return found
 
 
 def _checked(db: Database, asked: dict[str, Any]) -> dict[str, Any]:

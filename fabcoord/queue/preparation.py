@@ -47,6 +47,8 @@ class Preparation:
         self, job: Row, mesh: CheckedMesh, machine_id: str, nozzle_mm: float | None
     ) -> Plan:
         """The slice that this job needs on a machine model; raises where that cannot be."""
+        if mesh.gcode_sha256 is not None:
+            return self.slices.plan_gcode(mesh.gcode_sha256, machine_id)
         if mesh.mesh_sha256 is None or mesh.size_mm is None:
             raise Unprocessable("The file holds nothing that can be sliced.")
         asked = json.loads(job["request"])
@@ -93,7 +95,7 @@ class Preparation:
         mesh = self.mesh_of(db, job)
         if mesh.state not in ("done", "failed"):
             return
-        if mesh.state == "failed" or mesh.verdict == "unprintable" or mesh.mesh_sha256 is None:
+        if not mesh.is_usable:
             reason = mesh.first_error or "The check found nothing in the file that can be printed."
             move_job(db, job["id"], JobEvent.UNPRINTABLE, reason)
             return
@@ -105,7 +107,8 @@ class Preparation:
         db.conn.execute("UPDATE jobs SET slice_key = ? WHERE id = ?", (plan.key, job["id"]))
         self.slices.ensure(db, plan)
         name = machines.machine(plan.machine).name
-        move_job(db, job["id"], JobEvent.CHECKED, f"Is being sliced for {name}.")
+        doing = "sliced" if mesh.gcode_sha256 is None else "vetted"
+        move_job(db, job["id"], JobEvent.CHECKED, f"Is being {doing} for {name}.")
 
     def _after_slice(self, db: Database, job: Row) -> None:
         made = cache.get(db, job["slice_key"])
