@@ -88,6 +88,7 @@ def test_a_press_for_a_print_that_is_no_longer_on_the_plate_is_refused_in_words(
 
 
 def _only_pages(route: Route) -> None:
+    """Lets pages through, and holds back what would refresh them."""
     if route.request.headers.get("hx-request"):
         route.abort()
     else:
@@ -95,7 +96,7 @@ def _only_pages(route: Route) -> None:
 
 
 def test_a_person_settles_a_print_that_nobody_knows_the_end_of(
-    served: Served, agent: Agent, printing: tuple[str, str], page: Page
+    served: Served, admin: Member, agent: Agent, printing: tuple[str, str], page: Page
 ) -> None:
     printer_id, attempt_id = printing
     with served.lab.store.writing() as db:
@@ -107,7 +108,7 @@ def test_a_person_settles_a_print_that_nobody_knows_the_end_of(
     expect(card).to_contain_text("Needs a look")
     card.get_by_label("The plate is clear now").check()
     with served.lab.store.writing() as db:  # the screen refreshes and keeps the tick
-        printers.set_maintenance(db, served_member(served), printer_id, True)
+        printers.set_maintenance(db, admin, printer_id, True)
     expect(card).to_contain_text("In maintenance")
     expect(card.get_by_label("The plate is clear now")).to_be_checked()
     card.get_by_role("button", name="It failed").click()
@@ -115,10 +116,6 @@ def test_a_person_settles_a_print_that_nobody_knows_the_end_of(
     assert found
     with served.lab.store.reading() as db:
         assert printers.get(db, printer_id)["plate_clear"]
-
-
-def served_member(served: Served) -> Member:
-    return served.add_member("Staff", Role.STAFF)
 
 
 def test_a_broken_stream_is_told_and_mended(

@@ -88,10 +88,10 @@ function onSwap(event) {
 
 // Words about a refused press stay until another press is taken; what was shown was out of date.
 function onAnswer(event) {
-  const { requestConfig, successful } = event.detail;
+  const { requestConfig, xhr } = event.detail;
   if (requestConfig?.verb === "get" || requestConfig?.elt?.closest("#estimate")) return;
-  if (successful) document.getElementById("notice")?.replaceChildren();
-  else soon();
+  if (xhr.status >= 400) soon();
+  else document.getElementById("notice")?.replaceChildren();
 }
 
 document.addEventListener("htmx:beforeSwap", onSwap);
