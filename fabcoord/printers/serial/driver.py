@@ -180,7 +180,6 @@ class SerialPrinter:
     def _converse(self, connection: Connection) -> None:
         session = self._session
         while not self._closing:
-            ready_before = connection.ready
             heard = connection.step(self._next_command, session.next_at(), self._wake_read)
             with self._changed:
                 for message in heard:
@@ -188,8 +187,7 @@ class SerialPrinter:
                 if session.interrupt_wanted:
                     session.interrupt_wanted = False
                     connection.interrupt()
-                if not (connection.ready and ready_before):
-                    self._changed.notify_all()
+                self._changed.notify_all()
 
     def _next_command(self, now: float) -> str | None:
         with self._changed:

@@ -38,6 +38,7 @@ class SerialLink:
         try:
             settings = termios.tcgetattr(self.fd)
             settings[2] &= ~termios.HUPCL
+            settings[6][termios.VMIN] = 1  # so that reading nothing can only mean a hang-up
             termios.tcsetattr(self.fd, termios.TCSANOW, settings)
         except termios.error as error:
             self._serial.close()

@@ -75,11 +75,19 @@ class Session:
         self._errands = []
 
     def lost(self, reason: str) -> None:
-        """The connection is gone. A streamed print stops with its stream: it has failed."""
-        if self._job is not None:
-            self._cool_first = True
-            stopping = self._job.phase is Phase.CLEARING_UP
-            self._end((stopping and self._job.outcome) or Outcome.FAILED, reason)
+        """The connection is gone. A streamed print stops with its stream: it has failed.
+
+        Only when the whole file is over there already can nobody tell from here: then the print
+        is forgotten, and `find` says so.
+        """
+        job = self._job
+        self._cool_first = self._cool_first or job is not None
+        if job is not None and job.phase is Phase.ENDING:
+            job.close()
+            self._job = None
+        elif job is not None:
+            stopping = job.phase is Phase.CLEARING_UP
+            self._end((stopping and job.outcome) or Outcome.FAILED, reason)
         self._decide(PrinterOffline(reason))
         self._connection = None
         self.offline_because = reason

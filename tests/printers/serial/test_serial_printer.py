@@ -292,6 +292,20 @@ def test_a_pulled_cable_fails_the_print_and_the_heat_goes_off_when_it_is_back(
     assert printer.status().activity is Activity.IDLE
 
 
+def test_a_cable_pulled_after_the_last_line_leaves_the_end_unknown(
+    started: Start, tmp_path: Path
+) -> None:
+    simulated, printer = started(speed=100.0)
+    path = tmp_path / "slow end.gcode"
+    path.write_text("G28\nG1 X200 F6\n")
+    printer.start(order(path))
+    until(lambda: simulated_log(simulated)[-1:] == ["M400"])
+    simulated.ask("unplug", seconds=0.1)
+    status = status_when(printer, is_in(Activity.OFFLINE))
+    assert status.ended is None
+    assert printer.find("a1") is Found.UNKNOWN
+
+
 def test_closing_leaves_the_printer_on_and_turns_the_heat_of_our_print_off(
     started: Start, gcode: Callable[..., Path]
 ) -> None:
