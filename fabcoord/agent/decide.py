@@ -258,7 +258,9 @@ def decide_command(command: Command, held: Held | None, status: Status, now: dat
             return Verdict(do=False, step=dropped)
         if held.stage in LIVE or our_print(status, held):
             return Verdict(do=True)
-        return Verdict(do=False, ok=False, reason="Nothing of this print is running.")
+        # The server may believe in a print that nobody sees: let it know that it is in doubt.
+        doubt = Report(Stage.UNKNOWN, "unknown", _NOT_PRINTING)
+        return Verdict(do=False, ok=False, reason="Nothing of this print is running.", step=doubt)
     if command.kind not in ("pause", "resume"):
         return Verdict(do=False, ok=False, reason=f"This agent does not know “{command.kind}”.")
     if our_print(status, held) is None:

@@ -16,8 +16,14 @@ How an attempt travels (DESIGN: start once):
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
-from typing import Any, Self
+from dataclasses import asdict, dataclass, field, fields
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Message = TypeVar("Message", bound="DataclassInstance")
 
 PROTOCOL = 1
 
@@ -108,9 +114,11 @@ class SyncRequest:
             epoch=str(data["epoch"]),
             version=str(data["version"]),
             printers=tuple(_printer(item) for item in data.get("printers", ())),
-            events=tuple(AgentEvent(**item) for item in data.get("events", ())),
-            live=tuple(LiveAttempt(**item) for item in data.get("live", ())),
-            commands_done=tuple(CommandResult(**item) for item in data.get("commands_done", ())),
+            events=tuple(_made(AgentEvent, item) for item in data.get("events", ())),
+            live=tuple(_made(LiveAttempt, item) for item in data.get("live", ())),
+            commands_done=tuple(
+                _made(CommandResult, item) for item in data.get("commands_done", ())
+            ),
             draining=bool(data.get("draining", False)),
             protocol=int(data.get("protocol", PROTOCOL)),
         )
@@ -118,7 +126,38 @@ class SyncRequest:
 
 def _printer(item: dict[str, Any]) -> PrinterTelemetry:
     running = item.get("print")
-    return PrinterTelemetry(**{**item, "print": PrintTelemetry(**running) if running else None})
+    told = _made(PrintTelemetry, running) if running else None
+    return _made(PrinterTelemetry, {**item, "print": told})
+
+
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "int": int,
+    "bool": bool,
+    "float": (int, float),
+    "str | None": (str, NoneType),
+    "int | None": (int, NoneType),
+    "float | None": (int, float, NoneType),
+}
+_LARGEST = 2**53  # beyond it JSON numbers are not exact, and SQLite's integers end soon
+
+
+def _made(kind: type[Message], item: Any) -> Message:
+    """A message of this kind, each field of the type it should have; raises TypeError."""
+    made = kind(**item)
+    for field_ in fields(kind):
+        if not _is_of(str(field_.type), getattr(made, field_.name)):
+            raise TypeError(f"{kind.__name__}.{field_.name} is not of the type {field_.type}")
+    return made
+
+
+def _is_of(type_: str, given: object) -> bool:
+    if type_.startswith("dict["):
+        return isinstance(given, dict) and all(
+            _is_of("float | None", one) for one in given.values()
+        )
+    right = type_ not in _TYPES or isinstance(given, _TYPES[type_])
+    return right and not (isinstance(given, int | float) and abs(given) > _LARGEST)
 
 
 @dataclass(frozen=True, slots=True)

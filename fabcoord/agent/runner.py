@@ -9,11 +9,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from fabcoord.agent.client import Backoff, Client
+from fabcoord.agent.client import Client
 from fabcoord.agent.decide import (
     Begin,
     Facts,
@@ -33,11 +34,12 @@ from fabcoord.agent.held import LIVE, Held, Stage, offer_problem
 from fabcoord.agent.journal import Journal, JournalError
 from fabcoord.agent.knowledge import Heard, Memory
 from fabcoord.agent.messages import Command, CommandResult, Offer, PrinterConfig, PrinterTelemetry
+from fabcoord.agent.reach import Reach
 from fabcoord.agent.spool import Spool
 from fabcoord.agent.stance import Stance
 from fabcoord.agent.telemetry import telemetry, urgent
 from fabcoord.agent.work import Abandoned, Preparation, start_print
-from fabcoord.errors import FabcoordError, PrinterOffline
+from fabcoord.errors import FabcoordError
 from fabcoord.printers.base import Activity, Printer, Status
 
 _LOG = logging.getLogger(__name__)
@@ -73,22 +75,19 @@ class Runner:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.config = config
-        self._make, self._notify, self._clock = make, notify, clock
+        self._notify, self._clock = notify, clock
         self._journal, self._spool, self._stance = journal, spool, stance
         self._preparation = Preparation(spool, client)
-        self._printer: Printer | None = None
+        self._reach = Reach(config.name, make, clock)
         self._held = {item.attempt_id: item for item in journal.held(config.printer_id)}
         self._memory = {attempt_id: Memory(must_look=True) for attempt_id in self._held}
         self._commands_done: set[str] = set()
         self._heard = Heard()
-        self._inbox: Heard | None = None
-        self._connect_at = 0.0
-        self._connect_backoff = Backoff(cap_s=30.0)
+        self._inbox: deque[Heard] = deque(maxlen=16)
         self._offline_since: float | None = None
         self._no_decline_before = 0.0
         self._beat = clock()
         self._shown = telemetry(config.printer_id, Status(Activity.OFFLINE, "Connecting."))
-        self._inbox_lock = threading.Lock()
         self._wake, self._stopped = threading.Event(), threading.Event()
         self._thread = threading.Thread(
             target=self._run, name=f"printer {config.printer_id}", daemon=True
@@ -113,9 +112,7 @@ class Runner:
 
     def hear(self, heard: Heard) -> None:
         """Take in the server's latest answer; it replaces the one before."""
-        with self._inbox_lock:
-            before = self._inbox.words if self._inbox else {}
-            self._inbox = replace(heard, words={**before, **heard.words})
+        self._inbox.append(heard)
         self._wake.set()
 
     def poke(self) -> None:
@@ -155,17 +152,11 @@ class Runner:
     def close(self) -> None:
         """Let go of the printer."""
         self._preparation.close()
-        if self._printer is not None:
-            try:
-                self._printer.close()
-            except (FabcoordError, OSError) as error:
-                _LOG.warning("%s: closing: %s", self.config.name, error)
+        self._reach.close()
 
     def end_simulator(self) -> None:
         """End the simulator of a virtual printer; other printers are left as they are."""
-        stop = getattr(self._printer, "stop_simulator", None)
-        if stop is not None:
-            stop()
+        self._reach.end_simulator()
 
     def tick(self) -> float:
         """One round: look, do what is to be done. Returns how long to wait for the next, in s."""
@@ -176,7 +167,8 @@ class Runner:
             for attempt_id in list(self._held):
                 status = self._advance(attempt_id, status)
             self._answer_offers(status)
-            self._reconnect(status)
+            if status.activity is Activity.OFFLINE and self._reach.connect():
+                self._wake.set()
         except JournalError as error:
             self._stance.trouble = f"The agent's journal cannot be written ({error})."
             _LOG.error("%s: %s", self.config.name, self._stance.trouble)
@@ -188,16 +180,18 @@ class Runner:
         return TICK_S if self._held else IDLE_TICK_S
 
     def _take_in(self) -> None:
-        with self._inbox_lock:
-            inbox, self._inbox = self._inbox, None
-        if inbox is not None:
-            words = {**self._heard.words, **inbox.words}
-            self._heard = replace(inbox, words={k: v for k, v in words.items() if k in self._held})
+        while self._inbox:
+            heard = self._inbox.popleft()
+            words = {**self._heard.words, **heard.words}
+            self._heard = replace(heard, words={k: v for k, v in words.items() if k in self._held})
+            for attempt_id, memory in self._memory.items():
+                if self._heard.words.get(attempt_id) != memory.insisted:
+                    memory.insisted = None
 
     def _look(self) -> Status:
         """The printer's status, published for the sync."""
         now = self._beat = self._clock()
-        status = self._ask_status()
+        status = self._reach.status()
         if status.activity is Activity.OFFLINE:
             self._offline_since = self._offline_since or now
         else:
@@ -208,37 +202,6 @@ class Runner:
         if is_news:
             self._notify()
         return status
-
-    def _ask_status(self) -> Status:
-        if self._printer is None:
-            if self._clock() < self._connect_at:
-                return Status(Activity.OFFLINE, self._shown.reason)
-            try:
-                self._printer = self._make()
-            except FabcoordError as error:
-                self._connect_at = self._clock() + self._connect_backoff.next_s()
-                return Status(Activity.OFFLINE, str(error))
-        try:
-            return self._printer.status()
-        except (FabcoordError, OSError) as error:
-            return Status(Activity.OFFLINE, str(error))
-
-    def _reconnect(self, status: Status) -> None:
-        """Reach an unreachable printer again, less often the longer it is away."""
-        if self._printer is None or status.activity is not Activity.OFFLINE:
-            return
-        if self._clock() < self._connect_at:
-            return
-        try:
-            self._printer.connect()
-            self._connect_backoff.reset()
-        except (FabcoordError, OSError) as error:
-            self._connect_at = self._clock() + max(1.0, self._connect_backoff.next_s())
-            _LOG.info("%s: %s", self.config.name, error)
-            reason = replace(status, reason=str(error))
-            self._shown = telemetry(self.config.printer_id, reason)
-        else:
-            self._wake.set()
 
     # Attempts
 
@@ -267,13 +230,10 @@ class Runner:
             memory.absent_since = memory.absent_since or now
         else:
             memory.absent_since = None
-        word = self._heard.words.get(held.attempt_id)
-        if word != memory.insisted:
-            memory.insisted = None
         return Facts(
             held=held,
             status=status,
-            word=word,
+            word=self._heard.words.get(held.attempt_id),
             must_look=memory.must_look,
             found=memory.found,
             refusal=memory.refusal,
@@ -320,17 +280,12 @@ class Runner:
             _LOG.info("%s: %s %s %s", self.config.name, held.attempt_id, step.kind, step.reason)
             self._notify()
 
-    def _driver(self) -> Printer:
-        if self._printer is None:
-            raise PrinterOffline("The printer has no driver yet.")
-        return self._printer
-
     def _find(self, held: Held, memory: Memory) -> None:
-        memory.found = self._driver().find(held.attempt_id)
+        memory.found = self._reach.driver().find(held.attempt_id)
         memory.absent_since = None
 
     def _cancel(self, held: Held, memory: Memory) -> None:
-        self._driver().cancel(held.attempt_id)
+        self._reach.driver().cancel(held.attempt_id)
         memory.stopped_at = self._clock()
 
     def _try(self, action: Callable[[], None], memory: Memory) -> None:
@@ -349,7 +304,7 @@ class Runner:
             if self._gives_up(held):
                 raise Abandoned
 
-        outcome = self._preparation.prepare(held, self._driver(), progress)
+        outcome = self._preparation.prepare(held, self._reach.driver(), progress)
         if isinstance(outcome, Report):
             self._write(held, memory, outcome)
         elif outcome is True:
@@ -360,7 +315,7 @@ class Runner:
 
     def _gives_up(self, held: Held) -> bool:
         """Whether a transfer that is under way has become pointless."""
-        heard = self._inbox or self._heard
+        heard = next(reversed(self._inbox.copy()), self._heard)
         return (
             self._stopped.is_set()
             or self._stance.draining.is_set()
@@ -378,7 +333,7 @@ class Runner:
         self._held = {**self._held, held.attempt_id: marked}
         memory.must_look, memory.found = False, None
         self._notify()
-        outcome = start_print(marked, self._driver(), self._spool.path(held))
+        outcome = start_print(marked, self._reach.driver(), self._spool.path(held))
         if isinstance(outcome, Report):
             self._write(marked, memory, outcome)
         else:
@@ -405,16 +360,17 @@ class Runner:
         verdict = decide_command(command, held, status, now)
         if held is not None and verdict.step is not None:
             self._write(held, self._memory[held.attempt_id], verdict.step)
-        if not verdict.do or self._printer is None:
+        if not verdict.do:
             return CommandResult(command.command_id, verdict.ok, verdict.reason)
         try:
+            driver = self._reach.driver()
             match command.kind:
                 case "pause":
-                    self._printer.pause()
+                    driver.pause()
                 case "resume":
-                    self._printer.resume()
+                    driver.resume()
                 case _:
-                    self._printer.cancel(command.attempt_id)
+                    driver.cancel(command.attempt_id)
         except (FabcoordError, OSError) as error:
             return CommandResult(command.command_id, ok=False, reason=str(error))
         return CommandResult(command.command_id, ok=True)

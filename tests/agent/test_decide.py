@@ -269,7 +269,10 @@ def test_commands_fit_what_the_printer_does() -> None:
     assert decide_command(order("cancel"), printing, OURS, NOW).do
     assert not decide_command(order("pause"), printing, IDLE, NOW).ok
     assert not decide_command(order("dance"), printing, OURS, NOW).ok
-    assert not decide_command(order("cancel"), held(Stage.UNKNOWN), IDLE, NOW).ok
+    in_doubt = decide_command(order("cancel"), held(Stage.UNKNOWN), IDLE, NOW)
+    assert not in_doubt.ok
+    assert in_doubt.step is not None
+    assert in_doubt.step.kind == "unknown"
 
 
 @pytest.mark.parametrize("expires_at", ["2026-02-28T00:00:00Z", "soon", "2026-03-01T00:00:10"])
