@@ -7,6 +7,8 @@ import signal
 import sys
 import time
 from pathlib import Path
+from types import FrameType
+from typing import NoReturn
 
 from fabcoord.printers.simulator.loop import Simulator
 from fabcoord.printers.simulator.port import take_lock
@@ -34,6 +36,11 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
+    """End by an exception: a mere flag would wait until the next byte ends the select."""
+    sys.exit(0)
+
+
 def main() -> int:
     options = _arguments()
     if not options.speed > 0 or options.baud < 300:
@@ -59,7 +66,7 @@ def main() -> int:
         exit_when_alone_s=options.exit_when_alone,
     )
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: simulator.stop())
+        signal.signal(number, _leave)
     simulator.run()
     return 0
 

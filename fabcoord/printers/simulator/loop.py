@@ -67,26 +67,27 @@ class Simulator:
     def _now(self) -> float:
         return time.monotonic() * self._speed
 
-    def stop(self) -> None:
-        self._stopped = True
-
     def run(self) -> None:
-        """Serve until `stop`, or until nobody has had the port open for too long."""
-        while not self._stopped and not self._too_long_alone():
-            self._wait()
-            now = self._now()
-            if not self._port.present:
-                self._look_for_client(now)
-            self._catch_up(now)
-            if self._port.present:
-                out = self._outbound.take(now)
-                if out:
-                    self._port.write(out)
-            else:
-                self._outbound.clear()
-        self._port.unplug()
-        if self._control is not None:
-            self._control.close()
+        """Serve until asked to quit, or until nobody has had the port open for too long."""
+        try:
+            while not self._stopped and not self._too_long_alone():
+                self._serve()
+        finally:
+            self._port.unplug()
+            if self._control is not None:
+                self._control.close()
+
+    def _serve(self) -> None:
+        """Wait for the next event, and let it happen."""
+        self._wait()
+        now = self._now()
+        if not self._port.present:
+            self._look_for_client(now)
+        self._catch_up(now)
+        if not self._port.present:
+            self._outbound.clear()
+        elif out := self._outbound.take(now):
+            self._port.write(out)
 
     def _catch_up(self, now: float) -> None:
         """Let happen what was due by now, each at its own time.
@@ -122,16 +123,16 @@ class Simulator:
         if port.present and len(self._inbound) < _READ_AT_MOST:
             fds.append(port.fd)
         ready, _, _ = select.select(fds, [], [], self._timeout_s())
-        for fd in ready:
-            if fd != port.fd:
-                if self._control is not None:
-                    self._control.ready(fd)
-                continue
+        if port.fd in ready:  # before the control channel, which may unplug it
+            ready.remove(port.fd)
             data = port.read(_READ_AT_MOST)
             if data:
                 self._inbound.put(self._faults.inbound(data), self._now())
             elif not port.present:
                 self._alone_since = time.monotonic()
+        for fd in ready:
+            if self._control is not None:
+                self._control.ready(fd)
 
     def _timeout_s(self) -> float | None:
         events = (self._next_at(), self._outbound.next_at())
@@ -195,7 +196,7 @@ class Simulator:
         elif verb == "press":
             firmware.stop_waiting = True
         elif verb == "quit":
-            self.stop()
+            self._stopped = True
         else:
             self._card_request(verb, request)
         return {}

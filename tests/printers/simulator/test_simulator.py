@@ -137,6 +137,15 @@ def test_nobody_serves_a_link_twice(simulated: Simulated) -> None:
     assert second.returncode == 3
 
 
+def test_it_ends_when_told_to_even_while_its_port_is_open(
+    simulated: Simulated, client: Client
+) -> None:
+    client.say("M105")
+    simulated.process.terminate()
+    assert simulated.process.wait(PATIENCE_S) == 0
+    assert not simulated.link.is_symlink()
+
+
 def test_it_ends_by_itself_when_nobody_comes() -> None:
     alone = Simulated("--exit-when-alone", "0.2")
     alone.process.wait(PATIENCE_S)
