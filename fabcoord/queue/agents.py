@@ -14,6 +14,7 @@ from fabcoord.agent.messages import (
     Command,
     Offer,
     PrinterConfig,
+    PrintTelemetry,
     SyncAnswer,
     SyncRequest,
 )
@@ -140,16 +141,19 @@ def sync(
         attempts.renew(db, item.attempt_id, item.token, lease_s)
     for event in sorted(said.events, key=lambda event: event.seq):
         held.setdefault(event.attempt_id, event.token)
-        if event.seq == acked + 1:
+        if event.seq > acked:
             _apply(db, agent, event, lease_s)
             acked = event.seq
     db.conn.execute("UPDATE agents SET acked = ? WHERE id = ?", (acked, agent.id))
     for telemetry in said.printers:
         printers.apply_telemetry(db, agent.id, telemetry)
-        if telemetry.print is not None and telemetry.print.attempt_id in held:
-            attempt_id = telemetry.print.attempt_id
-            _follow(db, agent, attempt_id, held[attempt_id], telemetry.activity, lease_s)
-            _keep_progress(db, attempt_id, telemetry.print)
+        seen = telemetry.print
+        if seen is None or seen.attempt_id not in held:
+            continue
+        found = _own(db, agent, seen.attempt_id, held[seen.attempt_id])
+        if found is not None and found["printer_id"] == telemetry.printer_id:
+            _follow(db, agent, found, telemetry.activity, lease_s)
+            _keep_progress(db, found["id"], seen)
     for result in said.commands_done:
         db.conn.execute(
             "UPDATE commands SET ended_at = ?, ok = ?, reason = ?"
@@ -211,29 +215,22 @@ def _apply(db: Database, agent: Agent, said: AgentEvent, lease_s: float) -> None
         )  # fmt: skip
 
 
-def _follow(
-    db: Database, agent: Agent, attempt_id: str, token: str, activity: str, lease_s: float
-) -> None:
+def _follow(db: Database, agent: Agent, found: Row, activity: str, lease_s: float) -> None:
     """An attempt in doubt that is seen to print is no longer in doubt."""
-    found = _own(db, agent, attempt_id, token)
     seen = {"printing": AttemptEvent.PRINT, "paused": AttemptEvent.PAUSE}.get(activity)
-    if found is None or seen is None:
-        return
-    if found["state"] == "unknown" or (
-        found["state"] in ("printing", "paused") and found["state"] != seen.value
-    ):
+    if seen is not None and found["state"] in {"unknown", "printing", "paused"} - {seen.value}:
         attempts.apply(
-            db, attempt_id, seen, reason="Seen on the printer.", actor=f"agent:{agent.name}",
+            db, found["id"], seen, reason="Seen on the printer.", actor=f"agent:{agent.name}",
             lease_s=lease_s,
         )  # fmt: skip
 
 
-def _keep_progress(db: Database, attempt_id: str, seen: Any) -> None:
+def _keep_progress(db: Database, attempt_id: str, seen: PrintTelemetry) -> None:
     db.conn.execute(
         "UPDATE attempts SET progress = ?, layer = ?, layers = coalesce(?, layers),"
         " remaining_s = ? WHERE id = ? AND state IN ('starting', 'printing', 'paused')",
         (
-            *(min(max(float(seen.progress), 0.0), 1.0), seen.layer, seen.layers),
+            *(min(max(seen.progress, 0.0), 1.0), seen.layer, seen.layers),
             *(seen.remaining_s, attempt_id),
         ),
     )
