@@ -33,6 +33,7 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
         MAX_FORM_MEMORY_SIZE=1_000_000,
     )
     app.before_request(access.guard)
+    app.before_request(intake.refuse_oversized)
     app.after_request(_harden)
     app.teardown_request(intake.discard_unused)
     for resource in (designs, files, jobs, printers, agents, events):

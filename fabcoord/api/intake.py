@@ -10,7 +10,7 @@ from werkzeug.datastructures import FileStorage
 from fabcoord.api.context import lab
 from fabcoord.designs.formats import safe_name, validate_first_bytes
 from fabcoord.designs.library import NewFile
-from fabcoord.errors import BadInput
+from fabcoord.errors import BadInput, TooLarge
 from fabcoord.store.blobs import BlobWriter
 
 
@@ -32,6 +32,16 @@ class LabRequest(Request):
         return cast("IO[bytes]", writer)
 
 
+def refuse_oversized() -> None:
+    """Before each request: a body that says to be too large is not even read."""
+    most = request.max_content_length
+    if most is not None and (request.content_length or 0) > most:
+        raise TooLarge(
+            f"The upload is larger than this lab takes ({lab().settings.max_upload_mb} MB).",
+            hint="Reduce its triangle count, or ask staff to raise the limit.",
+        )
+
+
 def discard_unused(_error: BaseException | None = None) -> None:
     """After each request: files that did not become blobs leave nothing behind."""
     for writer in request.environ.get("fabcoord.writers", []):
@@ -51,9 +61,10 @@ def form_files(field: str = "file") -> list[tuple[str, BlobWriter]]:
 
 
 def take_design_files() -> list[NewFile]:
-    """Judge the files of the form by their first bytes and make them blobs.
+    """Judge the files of the form by their first bytes.
 
-    Raises UnreadableFile for the first that is not what it claims; then none is kept.
+    They become blobs in the transaction that stores what they belong to, and only if that is not
+    refused. Raises UnreadableFile for the first that is not what it claims.
     """
     sent = form_files()
     if not sent:
@@ -64,12 +75,12 @@ def take_design_files() -> list[NewFile]:
         )
     judged = []
     for name, writer in sent:
-        writer.flush()
-        judged.append((name, writer, validate_first_bytes(writer.temporary_path, name)))
-    return [
-        NewFile(safe_name(name), writer.commit(), writer.size, format_)
-        for name, writer, format_ in judged
-    ]
+        writer.sync()
+        format_ = validate_first_bytes(writer.temporary_path, name)
+        judged.append(
+            NewFile(safe_name(name), writer.sha256, writer.size, format_, keep=writer.commit)
+        )
+    return judged
 
 
 def form_text(allowed: tuple[str, ...], repeatable: tuple[str, ...] = ()) -> dict[str, Any]:

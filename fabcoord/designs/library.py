@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,13 +21,14 @@ _MOST_TAGS = 20
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file whose bytes are stored already."""
+    """A file whose bytes are stored already, or will be by ``keep`` when nothing is refused."""
 
     name: str
     sha256: str
     size: int
     format: str
     derived_from: str | None = None
+    keep: Callable[[], object] | None = None
 
 
 def create(
@@ -230,6 +232,8 @@ def _add_revision(
             ),
         )
         checks.ensure(db, new.sha256, new.format)
+        if new.keep is not None:
+            db.before_commit.append(new.keep)
     emit(
         db, "revision.created", member_id=author.id, actor=author.name, design_id=design_id,
         number=number,

@@ -94,6 +94,11 @@ class BlobWriter:
     def sha256(self) -> str:
         return self._hash.hexdigest()
 
+    def sync(self) -> None:
+        """Bring what was written to the disk, so that a commit takes no time."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+
     def commit(self) -> str:
         """Make it a blob, durably, and return its SHA-256; the same bytes are stored once."""
         sha256 = self._hash.hexdigest()
@@ -101,8 +106,7 @@ class BlobWriter:
         if place.is_file():
             self.discard()
             return sha256
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        self.sync()
         self.file.close()
         place.parent.mkdir(exist_ok=True)
         self.temporary_path.chmod(0o644)

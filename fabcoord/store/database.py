@@ -67,10 +67,12 @@ class Store:
         try:
             db.conn.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             db.conn.execute("BEGIN IMMEDIATE")
-            db.after_commit, db.announce = [], self.announce
+            db.before_commit, db.after_commit, db.announce = [], [], self.announce
             db.subscribers = self._subscribers
             try:
                 yield db
+                for call in db.before_commit:
+                    call()
             except BaseException:
                 db.conn.rollback()  # quiet where SQLite already rolled back, as on a full disk
                 raise
@@ -79,8 +81,8 @@ class Store:
         finally:
             self._give_back(db)
         self.hub.wake()
-        for call in done:
-            call()
+        for tell in done:
+            tell()
 
     def subscribe(self, kind: str, call: Callable[[Database, Any], None]) -> None:
         """Have ``call(db, event)`` made inside the transaction of every event of this kind.

@@ -24,11 +24,13 @@ class Database(sqlite_utils.Database):
     """A connection to the lab's database, inside a transaction that the Store opened.
 
     Attributes:
+        before_commit: called in order when all else is done; an error rolls everything back.
         after_commit: called in order once the open transaction is committed, never otherwise.
         announce: tells the background workers that a run waits; set by the Store.
         subscribers: by kind of event, what is called in the transaction that emits it.
     """
 
+    before_commit: list[Callable[[], object]]
     after_commit: list[Callable[[], None]]
     announce: Callable[[str], None]
     subscribers: Mapping[str, list[Callable[[Database, Any], None]]]

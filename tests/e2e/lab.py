@@ -220,7 +220,9 @@ class RunningLab:
     def get(self, path: str, **options: Any) -> Json:
         return self._call("GET", path, 200, **options)
 
-    def post(self, path: str, body: Json | None = None, *, status: int = 200, **options: Any) -> Json:
+    def post(
+        self, path: str, body: Json | None = None, *, status: int = 200, **options: Any
+    ) -> Json:
         if "files" not in options:
             options["json"] = body or {}
         return self._call("POST", path, status, **options)
@@ -349,8 +351,8 @@ class RunningLab:
         with contextlib.suppress(sqlite3.Error):
             for table in ("printers", "jobs", "attempts"):
                 order = "ORDER BY created_at DESC LIMIT 4"
-                for row in self.rows(f"SELECT id, state, reason FROM {table} {order}"):  # noqa: S608
-                    said.append(f"{table}: {row}")
+                found = self.rows(f"SELECT id, state, reason FROM {table} {order}")  # noqa: S608
+                said += [f"{table}: {row}" for row in found]
         return "\n".join(said)
 
 
@@ -427,9 +429,12 @@ class _News:
     def _follow(self) -> None:
         headers = {"Authorization": f"Bearer {self._lab.token}"}
         while not self._stopped.is_set():
-            with contextlib.suppress(requests.RequestException), requests.get(
-                f"{self._lab.url}/api/v1/events", headers=headers, stream=True, timeout=(2, 20)
-            ) as stream:
+            with (
+                contextlib.suppress(requests.RequestException),
+                requests.get(
+                    f"{self._lab.url}/api/v1/events", headers=headers, stream=True, timeout=(2, 20)
+                ) as stream,
+            ):
                 for line in stream.iter_lines(chunk_size=1):
                     if line.startswith(b"data:"):
                         self._tell()
