@@ -10,13 +10,13 @@ from fabcoord.store import events
 from fabcoord.store.sqlite import Database
 
 QUEUE = (
-    *("job.created", "job.changed", *(f"job.{state}" for state in JobState)),
+    *("job.created", "job.changed", "job.forecast", *(f"job.{state}" for state in JobState)),
     *(f"attempt.{state}" for state in AttemptState),
     *("attempt.withdrawn", "attempt.report_refused", "command.created"),
 )
 PRINTERS = (
     *("printer.changed", "printer.cleared", "printer.configured", "printer.foreign_print"),
-    *("printer.maintenance", "printer.ready", "printer.deleted"),
+    *("printer.maintenance", "printer.ready", "printer.deleted", "printer.plate_filled"),
 )
 AGENTS = ("agent.paired", "agent.registered", "agent.revoked", "agent.waiting")
 DESIGNS = (

@@ -90,14 +90,14 @@ def approve() -> Response:
             agents.approve_pairing(db, member(), request.form.get("code", ""))
     except FabcoordError as error:
         return _overview(error.status, pairing_error=error, code=request.form.get("code", ""))
-    return go(f"{_URL}#agents")
+    return go(_URL)
 
 
 @staff.page("POST", "/agents/<agent_id>/revoke", Permission.MANAGE_PRINTERS)
 def revoke(agent_id: str) -> Response:
     with lab().store.writing(durable=True) as db:
         agents.revoke(db, member(), agent_id)
-    return go(f"{_URL}#agents")
+    return go(_URL)
 
 
 def _overview(status: int = 200, **facts: Any) -> Response:

@@ -133,7 +133,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     server = make_server("127.0.0.1", 0, app, threaded=True)
     server.daemon_threads = True
     server.block_on_close = False
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     yield Served(f"http://127.0.0.1:{server.server_port}", lab, app)
     lab.store.hub.close()

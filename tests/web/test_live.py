@@ -1,0 +1,22 @@
+"""Pages listen to the kinds of event that the lab really emits."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import fabcoord
+from fabcoord.web import live
+
+# No page shows these.
+UNHEARD = {"member.created", "token.created", "slice.done", "slice.failed"}
+
+
+def test_some_page_listens_to_every_kind_of_event() -> None:
+    package = Path(fabcoord.__file__).parent
+    source = "\n".join(path.read_text() for path in package.rglob("*.py"))
+    emitted = set(re.findall(r'emit\(\s*db,\s*"([a-z_]+\.[a-z_]+)"', source))
+    emitted |= set(re.findall(r'"(printer\.[a-z_]+)" if', source))
+    heard = {*live.QUEUE, *live.PRINTERS, *live.AGENTS, *live.DESIGNS}
+    assert len(emitted) > 15
+    assert emitted - heard == UNHEARD & emitted
