@@ -13,6 +13,7 @@ from fabcoord.queue import printers
 from fabcoord.queue.states import (
     ENDED,
     LIVE,
+    STEPS,
     AttemptEvent,
     AttemptState,
     JobEvent,
@@ -81,7 +82,7 @@ def apply(
     old = AttemptState(before["state"])
     taking = event is AttemptEvent.ACCEPT and old is AttemptState.OFFERED
     if taking and not printers.occupy(db, before["printer_id"], attempt_id):
-        event, reason = AttemptEvent.WITHDRAW, "The plate is no longer clear."
+        event, reason = AttemptEvent.WITHDRAW, "The printer is no longer free."
     new = next_attempt_state(old, event)
     if new is old:
         return new
@@ -262,16 +263,34 @@ def next_copy(db: Database, job: Row) -> int | None:
     return next((copy for copy in range(1, job["copies"] + 1) if copy not in taken), None)
 
 
-def has_open(db: Database, job_id: str) -> bool:
-    """Whether a copy of the job is offered to or live on a printer."""
-    return bool(
-        value(
-            db,
-            "SELECT 1 FROM attempts WHERE job_id = ?"  # noqa: S608
-            f" AND (state = 'offered' OR state IN {_LIVE_SQL})",
-            (job_id,),
-        )
+def resume_job(db: Database, job_id: str) -> None:
+    """Put a job that may go on to where its copies are: printed, in doubt, printing, waiting."""
+    job = row(db, "SELECT * FROM jobs WHERE id = ?", (job_id,))
+    if job is None:
+        return
+    held = rows(
+        db,
+        "SELECT copy, attempts.state, name FROM attempts JOIN printers ON printers.id = printer_id"
+        " WHERE job_id = ? AND attempts.state NOT IN ('finished', 'failed', 'cancelled')"
+        " ORDER BY copy",
+        (job_id,),
     )
+    doubts = _places(job, [item for item in held if item["state"] == AttemptState.UNKNOWN])
+    if job["copies_done"] >= job["copies"]:
+        move_job(db, job_id, JobEvent.FINISH, "Printed: waits to be collected.")
+    elif doubts:
+        reason = f"{doubts}: nobody knows how it ended. Look at the printer and settle it."
+        move_job(db, job_id, JobEvent.NEEDS_PERSON, reason)
+    elif held:
+        move_job(db, job_id, JobEvent.START, f"{_places(job, held)}.")
+    elif job["state"] != JobState.QUEUED:
+        move_job(db, job_id, JobEvent.RETURN, "Waits for a printer.")
+
+
+def _places(job: Row, held: list[Row]) -> str:
+    if job["copies"] == 1:
+        return "".join(f"Is with {item['name']}" for item in held)
+    return ", ".join(f"Copy {item['copy']} is with {item['name']}" for item in held)
 
 
 def _settle_job(db: Database, attempt: Row, event: AttemptEvent, reason: str) -> None:
@@ -285,8 +304,10 @@ def _settle_job(db: Database, attempt: Row, event: AttemptEvent, reason: str) ->
         (job["id"],),
     )
     db.conn.execute("UPDATE jobs SET copies_done = ? WHERE id = ?", (done, job["id"]))
+    if job["state"] in (JobState.CANCELLED, JobState.REJECTED) and event in STEPS:
+        command(db, attempt, "cancel", None)  # seen to print although nobody wants it any more
     if job["state"] not in (JobState.PRINTING, JobState.NEEDS_ATTENTION):
-        return  # cancelled meanwhile: the print is stopped, the job stays what it is
+        return  # ended, or on its way back to the queue, where `resume_job` looks at its copies
     name = value(db, "SELECT name FROM printers WHERE id = ?", (attempt["printer_id"],))
     copy = f"Copy {attempt['copy']}" if job["copies"] > 1 else "The print"
     if event in (AttemptEvent.FAIL, AttemptEvent.CANCEL):
@@ -304,13 +325,13 @@ def _settle_job(db: Database, attempt: Row, event: AttemptEvent, reason: str) ->
             JobEvent.NEEDS_PERSON,
             f"{copy} on {name}: nobody knows how it ended. {reason}",
         )
-    elif event is AttemptEvent.FINISH and done >= job["copies"]:
-        move_job(db, job["id"], JobEvent.FINISH, "Printed: waits to be collected.")
-    elif event in (AttemptEvent.FINISH, AttemptEvent.WITHDRAW):
-        if job["state"] == JobState.PRINTING and not has_open(db, job["id"]):
-            move_job(db, job["id"], JobEvent.RETURN, "Waits for a printer.")
-    else:
-        move_job(db, job["id"], JobEvent.START, f"{copy} is printing on {name}.")
+    elif (
+        job["state"] == JobState.PRINTING
+        or attempt["state"] == AttemptState.UNKNOWN
+        or done >= job["copies"]
+    ):
+        resume_job(db, job["id"])
+    # Else a person must still decide on another copy, and this one's news does not.
 
 
 def _ejects(db: Database, printer_id: str) -> bool:

@@ -37,7 +37,9 @@ def create(db: Database, preparation: Preparation, member: Member, asked: dict[s
     """Ask for prints; returns the job's id. The file may still be being checked."""
     member.require(Permission.PRINT)
     design = library.get(db, asked["design_id"])
-    revision = asked.get("revision") or design["revision"]["number"]
+    revision = asked.get("revision")
+    if revision is None:
+        revision = design["revision"]["number"]
     file = _choose_file(db, design["id"], revision, asked.get("file_id"))
     wanted = _checked(db, asked)
     if file["format"] == "gcode" and not wanted["machine"] and not wanted["printer_id"]:
@@ -81,9 +83,10 @@ def act(
     if verb == "release":
         released = json.loads(job["request"]) | {"released": True}
         db.conn.execute("UPDATE jobs SET request = ? WHERE id = ?", (json.dumps(released), job_id))
-    if event is JobEvent.CANCEL:
+    if event in (JobEvent.CANCEL, JobEvent.REJECT):
+        preparation.abandon(db, job)
         for attempt in rows(db, "SELECT * FROM attempts WHERE job_id = ?", (job_id,)):
-            attempts.stop(db, attempt, member.name, f"The job was cancelled by {member.name}.")
+            attempts.stop(db, attempt, member.name, f"The job was ended by {member.name}.")
     preparation.advance(db, job_id)
 
 
@@ -239,10 +242,10 @@ def _checked(db: Database, asked: dict[str, Any]) -> dict[str, Any]:
         )
     if wanted["printer_id"]:
         printers.get(db, wanted["printer_id"])
-    copies = asked.get("copies") or 1
+    copies = 1 if asked.get("copies") is None else asked["copies"]
     if not 1 <= copies <= MOST_COPIES:
         raise BadInput(f"copies is 1 to {MOST_COPIES}.", fields={"copies": "out of range"})
-    scale = float(asked.get("scale") or 1.0)
+    scale = 1.0 if asked.get("scale") is None else float(asked["scale"])
     rotation = asked.get("rotation") or [0.0, 0.0, 0.0]
     Placement(scale, (rotation[0], rotation[1], rotation[2]))
     return wanted | {

@@ -15,7 +15,7 @@ from fabcoord.queue.transitions import move_job
 from fabcoord.slicing import cache
 from fabcoord.slicing.cache import Plan, Slices
 from fabcoord.slicing.placement import Placement
-from fabcoord.store.database import Row, row, rows
+from fabcoord.store.database import Row, row, rows, value
 from fabcoord.store.events import Event
 from fabcoord.store.sqlite import Database
 
@@ -69,6 +69,16 @@ class Preparation:
         """The checked mesh of the job's file."""
         file = row(db, "SELECT sha256, format FROM files WHERE id = ?", (job["file_id"],)) or {}
         return checks.checked_mesh(db, file["sha256"], file["format"])
+
+    def abandon(self, db: Database, job: Row) -> None:
+        """A job is given up while being sliced: stop slicing if no other job waits for it."""
+        others = value(
+            db,
+            "SELECT 1 FROM jobs WHERE state = 'slicing' AND slice_key = ? AND id != ?",
+            (job["slice_key"], job["id"]),
+        )
+        if job["state"] == JobState.SLICING and not others:
+            self.slices.abandon(db, job["slice_key"])
 
     def on_file_checked(self, db: Database, event: Event) -> None:
         """Subscriber: the jobs that waited for this check go on."""
@@ -124,8 +134,7 @@ class Preparation:
             move_job(db, job["id"], JobEvent.NEEDS_RELEASE, "Waits for you to release it.")
         else:
             move_job(db, job["id"], JobEvent.SLICED, "Waits for a printer.")
-            if attempts.has_open(db, job["id"]):
-                move_job(db, job["id"], JobEvent.START, "A copy of it is printing.")
+            attempts.resume_job(db, job["id"])  # it may have been retried with copies out
 
     def _reference(self, db: Database, job: Row, mesh: CheckedMesh) -> Plan:
         """The plan for the first machine model of the lab that the job fits.

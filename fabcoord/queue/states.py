@@ -93,6 +93,7 @@ JOB_TRANSITIONS: dict[tuple[JobState, JobEvent], JobState] = {
     (_J.SLICING, _E.NEEDS_PERSON): _J.NEEDS_ATTENTION,
     (_J.AWAITING_APPROVAL, _E.APPROVE): _J.CHECKING,  # goes the way again, now approved
     (_J.QUEUED, _E.START): _J.PRINTING,
+    (_J.QUEUED, _E.FINISH): _J.AWAITING_PICKUP,  # retried while its last copy was in doubt
     (_J.QUEUED, _E.NEEDS_PERSON): _J.NEEDS_ATTENTION,
     (_J.PRINTING, _E.START): _J.PRINTING,  # a further copy on a further printer
     (_J.PRINTING, _E.RETURN): _J.QUEUED,
@@ -122,7 +123,7 @@ _A, _V = AttemptState, AttemptEvent
 
 LIVE = (_A.ACCEPTED, _A.TRANSFERRING, _A.STARTING, _A.PRINTING, _A.PAUSED)
 ENDED = (_A.FINISHED, _A.FAILED, _A.CANCELLED)
-_STEPS = {
+STEPS = {
     _V.TRANSFER: _A.TRANSFERRING,
     _V.START: _A.STARTING,
     _V.PRINT: _A.PRINTING,
@@ -136,10 +137,10 @@ ATTEMPT_TRANSITIONS: dict[tuple[AttemptState, AttemptEvent], AttemptState] = {
     # Once accepted a machine may be hot: only its agent, or doubt, ends it.
     **{(state, _V.DOUBT): _A.UNKNOWN for state in LIVE},
     **{(state, event): end for state in LIVE for event, end in _ENDS.items()},
-    **{(state, event): step for state in LIVE for event, step in _STEPS.items()},
+    **{(state, event): step for state in LIVE for event, step in STEPS.items()},
     # Late reports and persons settle a doubt:
     **{(_A.UNKNOWN, event): end for event, end in _ENDS.items()},
-    **{(_A.UNKNOWN, event): step for event, step in _STEPS.items()},
+    **{(_A.UNKNOWN, event): step for event, step in STEPS.items()},
 }
 
 

@@ -147,14 +147,13 @@ class Slices:
                 " ON CONFLICT DO UPDATE SET state = 'pending', error = '', error_slug = ''",
                 (plan.key, plan.to_json(), now()),
             )
-        wanted = get(db, plan.key)
-        if wanted.state == "pending":  # asking twice asks once; a cancelled run is made anew
             ledger.enqueue(db, SLICE, plan.key, priority=_PRIORITY)
-        return wanted
+        return get(db, plan.key)
 
     def abandon(self, db: Database, key: str) -> None:
-        """Nobody waits for this slice any more; who asks for it again has it made anew."""
+        """No job waits for this slice any more; who asks for it again has it made anew."""
         ledger.cancel(db, SLICE, key)
+        db.conn.execute("DELETE FROM slices WHERE key = ? AND state = 'pending'", (key,))
 
     def task(self) -> Task:
         """The kind of run that makes a slice."""
