@@ -62,6 +62,12 @@ def back() -> str:
     return local_path(request.form.get("back", ""))
 
 
+def came_from() -> str:
+    """The page of this site that a link or a form led here from, else the start page."""
+    own, referrer = request.host_url, request.referrer or ""
+    return referrer if referrer.startswith(own) and referrer != request.url else START
+
+
 def local_path(text: str) -> str:
     """``text`` if it is a path on this very site, else the start page: never an open redirect."""
     plain = text.isprintable() and "\\" not in text
@@ -114,13 +120,13 @@ def of_any_error(error: Exception) -> Response:
     return show("error.html", 500, title="Something went wrong here", detail=detail, hint="")
 
 
-def of_unknown_address(error: HTTPException) -> Response:
-    """No such address: a page for people, a problem document for programs."""
+def of_unrouted(error: HTTPException) -> Response:
+    """No such address or method: a page for people, a problem document for programs."""
     wants_page = request.accept_mimetypes.accept_html and not request.accept_mimetypes.accept_json
     by_browser = wants_page or "text/html" in request.headers.get("Accept", "")
     if by_browser and not request.path.startswith("/api/"):
         return show(
-            "error.html", 404, title="There is no such page",
+            "error.html", error.code or 404, title="There is no such page",
             detail="The address may be mistyped, or what it named was removed.", hint="",
         )  # fmt: skip
     return problems.of_http_error(error)

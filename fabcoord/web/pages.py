@@ -12,7 +12,7 @@ from fabcoord.members.roles import Member, Permission
 from fabcoord.web import api_docs, words
 from fabcoord.web.designs import designs
 from fabcoord.web.files import static, static_url
-from fabcoord.web.frame import of_unknown_address
+from fabcoord.web.frame import came_from, of_unrouted
 from fabcoord.web.jobs import jobs
 from fabcoord.web.kiosk import kiosk
 from fabcoord.web.members import members
@@ -24,10 +24,11 @@ def register(app: Flask) -> None:
     """Add the pages to the application."""
     for family in (static, sign_in, kiosk, designs, jobs, staff, members):
         app.register_blueprint(family)
-    app.register_error_handler(404, of_unknown_address)
+    for status in (404, 405):
+        app.register_error_handler(status, of_unrouted)
     app.context_processor(_common)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(static_url=static_url, words=words)
+    app.jinja_env.globals.update(static_url=static_url, words=words, came_from=came_from)
     filters = {
         "when": words.when,
         "duration": words.duration,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, request
 
 from fabcoord.api.access import SESSION_COOKIE, Access, session
@@ -19,7 +21,7 @@ def ask() -> Response:
         if accounts.nobody_yet(db):
             return go("/first-admin")
     wanted = local_path(request.args.get("next", ""))
-    return go(wanted) if session() else show("sign_in.html", next=wanted)
+    return go(wanted) if session() else _form(next=wanted)
 
 
 @sign_in.page("POST", "/sign-in", Access.OPEN)
@@ -32,7 +34,7 @@ def enter() -> Response:
         if opened is None:
             raise NotSignedIn("That name and password do not belong together.")
     except FabcoordError as error:
-        return show("sign_in.html", error.status, error=error, **given)
+        return _form(error.status, error=error, **given)
     return _signed_in(opened[0], given["next"])
 
 
@@ -68,6 +70,10 @@ def make_first_admin() -> Response:
     except FabcoordError as error:
         return show("first_admin.html", error.status, error=error, **given)
     return _signed_in(secret, "/printers")
+
+
+def _form(status: int = 200, **given: Any) -> Response:
+    return show("sign_in.html", status, demo=lab().settings.demo, **given)
 
 
 def _signed_in(secret: str, to: str) -> Response:

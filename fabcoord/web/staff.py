@@ -73,7 +73,7 @@ def ready(printer_id: str) -> Response:
     return go(_URL)
 
 
-@staff.page("POST", "/printers/<printer_id>/control", Permission.PRINT)
+@staff.page("POST", "/printers/<printer_id>/control", Permission.RUN_PRINTERS)
 def steer(printer_id: str) -> Response:
     kind = request.form.get("kind", "")
     if kind not in APPLIES_TO:

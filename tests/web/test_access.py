@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -12,13 +13,15 @@ from werkzeug.test import TestResponse
 from fabcoord.api.access import SESSION_COOKIE
 from fabcoord.app import create_app
 from fabcoord.config import Settings
+from fabcoord.designs import library
+from fabcoord.designs.library import NewFile
 from fabcoord.lab import Lab
 from fabcoord.members import accounts
 from fabcoord.members.roles import Role
-from fabcoord.queue import agents, printers
+from fabcoord.queue import agents, jobs, printers
 from fabcoord.web.frame import local_path
 
-from .conftest import PASSWORD
+from .conftest import PASSWORD, cube
 
 
 @pytest.fixture
@@ -66,11 +69,14 @@ def test_a_page_part_asks_the_whole_browser_to_sign_in(client: FlaskClient) -> N
 @pytest.mark.parametrize(
     "elsewhere",
     ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)",
-     "/\t/evil.example", "evil.example", "http:/evil", ""],
+     "/\t/evil.example", "evil.example", "http:/evil", "http://[", ""],
 )  # fmt: skip
-def test_nobody_is_led_to_another_site(client: FlaskClient, elsewhere: str) -> None:
+def test_an_address_on_another_site_is_not_a_place_to_go_on_to(elsewhere: str) -> None:
     assert local_path(elsewhere) == "/"
-    assert enter(client, "Grace", elsewhere).headers["Location"] == "/"
+
+
+def test_nobody_is_led_to_another_site_by_signing_in(client: FlaskClient) -> None:
+    assert enter(client, "Grace", "//evil.example/").headers["Location"] == "/"
 
 
 def test_the_session_cookie_is_out_of_reach_of_scripts_and_other_sites(
@@ -148,6 +154,40 @@ def test_the_api_can_be_read_without_signing_in(client: FlaskClient) -> None:
     assert page.status_code == 200
     assert b"/api/v1/printers/{printer_id}/clear" in page.data
     assert b"attempt_id" in page.data
+
+
+def test_a_body_that_is_too_large_is_told_on_the_form(tmp_path: Path) -> None:
+    app = create_app(Settings(data_dir=tmp_path, max_upload_mb=1))
+    with app.extensions["fabcoord"].store.writing() as db:
+        accounts.create(db, "Ada", Role.ADMIN, password=PASSWORD)
+    client = app.test_client()
+    enter(client, "Ada")
+    form = {"licence": "CC0-1.0", "file": (BytesIO(bytes(1_500_000)), "big.stl")}
+    said = client.post("/designs/new", data=form, headers={"X-CSRF-Token": csrf(app, client)})
+    assert said.status_code == 413
+    assert b"larger than this lab takes" in said.data
+    assert list((tmp_path / "blobs" / "incoming").iterdir()) == []
+
+
+def test_staff_reject_a_job_with_words_for_its_member(app: Flask, client: FlaskClient) -> None:
+    lab: Lab = app.extensions["fabcoord"]
+    with lab.store.writing() as db:
+        grace, ada = accounts.by_name(db, "Grace"), accounts.by_name(db, "Ada")
+        assert grace is not None
+        assert ada is not None
+        new = NewFile("part.stl", lab.blobs.add(cube()), 684, "stl")
+        design = library.create(db, grace, title="Part", licence="CC0-1.0", files=[new])
+        job_id = jobs.create(db, lab.preparation, grace, {"design_id": design})
+    enter(client, "Grace")
+    assert "Reject it" not in client.get(f"/jobs/{job_id}").text
+    form = {"csrf": csrf(app, client), "reason": "No."}
+    assert client.post(f"/jobs/{job_id}/reject", data=form).status_code == 403
+    client.delete_cookie(SESSION_COOKIE)
+    enter(client, "Ada")
+    assert "Reject it" in client.get(f"/jobs/{job_id}").text
+    form = {"csrf": csrf(app, client), "back": f"/jobs/{job_id}", "reason": "Too thin."}
+    said = client.post(f"/jobs/{job_id}/reject", data=form, follow_redirects=True)
+    assert "Ada: Too thin." in said.text
 
 
 def test_staff_add_a_printer_and_let_an_agent_in(app: Flask, client: FlaskClient) -> None:
