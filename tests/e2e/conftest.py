@@ -1,4 +1,4 @@
-"""A running lab for each module of this folder, idle before each test."""
+"""A running lab for the tests of this folder, idle before each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.lab import RunningLab
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
     with RunningLab(tmp_path_factory.mktemp("lab")) as lab:
         lab.prepare()
@@ -19,6 +19,6 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningLab]:
 
 @pytest.fixture
 def lab(running: RunningLab) -> RunningLab:
-    """The lab of this module, with nothing to do, clear plates and empty logs of its printers."""
+    """The lab, with nothing to do, clear plates and empty logs of its printers."""
     running.settle()
     return running

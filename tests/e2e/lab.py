@@ -15,7 +15,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -174,6 +175,18 @@ class RunningLab:
         assert doomed, f"there is no {kind} to kill"
         self.kill(doomed)
 
+    @contextlib.contextmanager
+    def suspended(self, kind: str) -> Iterator[None]:
+        """While the block runs, the processes of a kind stand still."""
+        held = self.processes(kind)
+        for process in held:
+            process.suspend()
+        try:
+            yield
+        finally:
+            for process in held:
+                process.resume()
+
     def _is_ours(self, process: psutil.Process) -> bool:
         try:
             if process.status() == psutil.STATUS_ZOMBIE:
@@ -284,7 +297,7 @@ class RunningLab:
             seen = self._news.count
             try:
                 found = holds()
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 found = None
             if found:
                 return found
@@ -333,6 +346,10 @@ class RunningLab:
         for job in self.get("/jobs", params={"limit": 200})["items"]:
             if job["state"] not in ("awaiting_pickup", *_OVER):
                 self.post(f"/jobs/{job['id']}/cancel")
+            for attempt in job["attempts"]:
+                if attempt["state"] == "unknown":
+                    outcome = {"outcome": "failed", "plate_clear": True}
+                    self.post(f"/attempts/{attempt['id']}/resolve", outcome)
         self.until(lambda: not any(p["state"] == "busy" for p in self.printers()), "all stopped")
         for printer in self.printers():
             if printer["state"] == "maintenance":
@@ -453,6 +470,12 @@ def _commands(gcode: Path) -> list[str]:
 
 
 _FABCOORD = (sys.executable, "-m", "fabcoord")
+
+
+def started_at(process: psutil.Process) -> str:
+    """When a process was started, as the API writes times."""
+    began = datetime.fromtimestamp(process.create_time(), UTC)
+    return began.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _kind(process: psutil.Process) -> str:

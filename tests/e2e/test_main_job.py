@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.lab import Json, RunningLab
-from tests.e2e.shapes import cube, tile, tower
+from tests.e2e.shapes import block, cube, tile, tower
 
 pytestmark = pytest.mark.slicer
 
@@ -92,7 +92,7 @@ def test_a_print_that_is_cancelled_stops_and_cools(lab: RunningLab) -> None:
 
 
 def test_a_print_can_be_paused_and_resumed(lab: RunningLab) -> None:
-    job_id = lab.ask(lab.upload(cube(), "cube.stl"))
+    job_id = lab.ask(lab.upload(block()))
     printer_id = lab.until_underway(job_id)["printer_id"]
     simulator = lab.simulators[lab.printer(printer_id)["name"]]
     lab.post(f"/printers/{printer_id}/pause", status=202)
