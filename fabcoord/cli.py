@@ -153,9 +153,8 @@ def print_file(file: Path, watch: bool, server: str, token: str | None, data: Pa
                title: str | None, licence: str, **wishes: Any) -> None:  # fmt: skip
     """Upload a design, ask for a print, and follow it."""
     from fabcoord.client import LabClient, follow
-    from fabcoord.serve import data_directory
 
-    given = token or local_token(data_directory(data, is_demo=False))
+    given = token or local_token(data)
     client = LabClient(server, given)
     design = client.upload(file, title or file.stem, licence)
     job = client.ask(design["id"], {name: wish for name, wish in wishes.items() if wish})
@@ -191,13 +190,17 @@ def simulate_printer(link: Path, speed: float) -> None:
     sys.exit(simulate())
 
 
-def local_token(data_dir: Path) -> str:
+def local_token(given: Path | None) -> str:
     """A token for who may read the lab's directory, which is as good as being its admin."""
     from fabcoord.errors import NotSignedIn
+    from fabcoord.serve import data_directory
 
-    if not (data_dir / "lab.db").exists():
+    places = [given] if given else [data_directory(None, is_demo=demo) for demo in (False, True)]
+    data_dir = next((place for place in places if (place / "lab.db").exists()), None)
+    if data_dir is None:
         raise NotSignedIn(
-            "No token was given.", hint="Give one with --token, or set FABCOORD_TOKEN."
+            "No token was given, and there is no lab here.",
+            hint="Give one with --token or FABCOORD_TOKEN, or name the lab with --data.",
         )
     kept = data_dir / "cli-token"
     if not kept.exists():

@@ -77,24 +77,23 @@ class LabClient:
 
 def follow(client: LabClient, job_id: str) -> int:
     """Show a job's progress until it ends; 0 when it was printed."""
-    told = ("", "")
+    told = ""
     with click.progressbar(length=1000, label="waiting", show_eta=False) as bar:
         shown = 0
         while True:
             job = client.job(job_id)
-            if told != (job["state"], job["reason"]):
-                told = (job["state"], job["reason"])
-                bar.label = f"{job['state'].replace('_', ' ')}: {job['reason']}"[:60]
-                bar.render_progress()
+            words = f"{job['state'].replace('_', ' ')}: {job['reason']}"
             now = _progress(job)
-            if now > shown:
-                bar.update(now - shown)
-                shown = now
+            if words != told or now > shown:
+                # Without a terminal the bar prints its label alone, once for each new one.
+                told = bar.label = words
+                bar.update(max(0, now - shown))
+                shown = max(now, shown)
+                bar.render_progress()
             if job["state"] in _ENDED or job["state"] in _STUCK:
                 break
             # Between two looks; the event stream would tie up one of the server's places.
             time.sleep(0.5)
-    click.echo(f"{job['state'].replace('_', ' ')}: {job['reason']}")
     return 0 if job["state"] in ("awaiting_pickup", "collected") else 1
 
 
