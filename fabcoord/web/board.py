@@ -19,6 +19,7 @@ from fabcoord.web import words
 from fabcoord.web.words import Look
 
 _PREPARING = (JobState.CHECKING, JobState.SLICING)
+_TOUCHABLE_C = 50.0
 _FOR_PEOPLE = (JobState.NEEDS_ATTENTION, JobState.AWAITING_APPROVAL, JobState.HELD)
 
 
@@ -46,6 +47,12 @@ class Card:
     def clear(self) -> bool:
         """Whether somebody has to say that the plate is clear."""
         return bool(self.printer["state"] == PrinterState.AWAITING_CLEARANCE)
+
+    @property
+    def hot(self) -> bool:
+        """Whether nozzle or bed would hurt who clears the plate."""
+        told = self.printer["temperatures"]
+        return any((told.get(name) or 0.0) > _TOUCHABLE_C for name in ("hotend_c", "bed_c"))
 
     @property
     def urgency(self) -> tuple[int, float]:
@@ -76,7 +83,7 @@ class Board:
     @property
     def moving(self) -> bool:
         """Whether something changes by itself, such as the progress of a print."""
-        return any(card.attempt is not None for card in self.cards)
+        return any(card.attempt is not None or card.hot for card in self.cards)
 
     @property
     def summary(self) -> str:

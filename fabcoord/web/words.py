@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from fabcoord.queue.states import AttemptState, JobState, PrinterState
 from fabcoord.store.values import parse_timestamp
@@ -63,11 +64,20 @@ VERDICTS: dict[str, Look] = {
     "running": Look("Is being checked", "eye", "wait"),
 }
 
+_SLICED_ELSEWHERE = Look("Sliced elsewhere", "layers", "wait")
 SEVERITIES: dict[str, Look] = {
     "info": Look("Good to know", "eye", "wait"),
     "warning": Look("Look at this", "alert", "need"),
     "error": Look("In the way", "cross", "bad"),
 }
+
+
+def verdict(file: dict[str, Any]) -> Look:
+    """What the check says of a file, or how far it is. G-code holds no mesh to judge."""
+    if file["format"] == "gcode":
+        return _SLICED_ELSEWHERE
+    check = file["check"]
+    return VERDICTS.get(check["verdict"] or check["state"], VERDICTS["unprintable"])
 
 
 def when(text: str | None) -> str:

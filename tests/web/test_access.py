@@ -190,6 +190,19 @@ def test_staff_reject_a_job_with_words_for_its_member(app: Flask, client: FlaskC
     assert "Ada: Too thin." in said.text
 
 
+def test_gcode_is_not_told_to_be_unprintable(app: Flask, client: FlaskClient) -> None:
+    lab: Lab = app.extensions["fabcoord"]
+    with lab.store.writing() as db:
+        grace = accounts.by_name(db, "Grace")
+        assert grace is not None
+        new = NewFile("part.gcode", lab.blobs.add(b"G28\n"), 4, "gcode")
+        design = library.create(db, grace, title="Part", licence="CC0-1.0", files=[new])
+    enter(client, "Grace")
+    said = client.get(f"/designs/{design}").text
+    assert "Sliced elsewhere" in said
+    assert "annot be printed" not in said
+
+
 def test_staff_add_a_printer_and_let_an_agent_in(app: Flask, client: FlaskClient) -> None:
     store = app.extensions["fabcoord"].store
     with store.writing() as db:
