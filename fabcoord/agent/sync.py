@@ -22,6 +22,7 @@ from fabcoord.errors import FabcoordError, NotAllowed, NotFound, NotSignedIn, Su
 _LOG = logging.getLogger(__name__)
 
 _SHORTEST_GAP_S = 0.2  # between two syncs, whatever happens
+_AWAY_PAUSE_S = 8.0  # at most, between tries: soon after a restart of the server all is told
 _REFUSED_PAUSE_S = 60.0
 _INTERVALS_S = (0.2, 300.0)
 
@@ -46,7 +47,7 @@ class Sync:
         self._client, self._journal, self._fleet, self._stance = client, journal, fleet, stance
         self._instance, self._started_at = instance, started_at
         self._news, self._stopped, self._talking = (threading.Event() for _ in range(3))
-        self._backoff = Backoff()
+        self._backoff = Backoff(cap_s=_AWAY_PAUSE_S)
         self._said = ""
         self._threads = [
             threading.Thread(target=self._sync_loop, name="sync", daemon=True),
