@@ -30,6 +30,12 @@ class _Group(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except ModuleNotFoundError as error:
+            if (error.name or "").startswith("fabcoord"):
+                raise
+            click.echo(f"fabcoord: this command needs {error.name}, which is not here.", err=True)
+            click.echo("Install what it needs with: script/install server", err=True)
+            ctx.exit(1)
         except FabcoordError as error:
             click.echo(f"fabcoord: {error}", err=True)
             for name, text in error.fields.items():

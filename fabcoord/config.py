@@ -23,7 +23,7 @@ class Settings:
         release: ``automatic``, or ``manual`` when each job waits for its member at the printer.
         workers: how many checks and slices run at once on this machine.
         work_url: ``redis://…`` or ``postgresql://…`` instead of a queue in a file of this lab.
-        work_memory_mb: the most memory that one check or slice may use.
+        work_memory_mb: the most memory that the check of one file may use.
         slicer: the slicer's program; empty to look for it.
         offer_s: how long an agent may take to accept an attempt.
         lease_s: how long an attempt is believed to live without a word from its agent.
