@@ -167,7 +167,7 @@ class RunningLab:
             self._serve.wait()
         for simulator in self.simulators.values():
             simulator.reap()
-        psutil.wait_procs(doomed, timeout=10)
+        self.until(lambda: not any(map(is_alive, doomed)), "what was killed is dead")
 
     def kill_kind(self, kind: str) -> None:
         """kill -9 all processes of a kind."""
@@ -470,6 +470,14 @@ def _commands(gcode: Path) -> list[str]:
 
 
 _FABCOORD = (sys.executable, "-m", "fabcoord")
+
+
+def is_alive(process: psutil.Process) -> bool:
+    """Whether a process still does something; its parent may not have noticed its end."""
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def started_at(process: psutil.Process) -> str:

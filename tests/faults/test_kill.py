@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import psutil
 import pytest
 
 from fabcoord.demo import binary_stl, box
 from tests.e2e.fast_octoprint import FastOctoPrint
-from tests.e2e.lab import Json, RunningLab, started_at
+from tests.e2e.lab import Json, RunningLab, is_alive, started_at
 from tests.e2e.shapes import block
-from tests.faults.gated_slicer import GatedSlicer, is_alive
+from tests.faults.gated_slicer import GatedSlicer
 
 pytestmark = [pytest.mark.faults, pytest.mark.slicer]
 
@@ -29,7 +30,8 @@ def test_the_web_dies_while_a_job_is_being_sliced(lab: RunningLab, slicer: Gated
 def test_the_worker_dies_while_a_job_is_being_sliced(lab: RunningLab, slicer: GatedSlicer) -> None:
     slicer.close()
     job_id = lab.ask(lab.upload(binary_stl(box(13, 12, 1))))
-    [orphan] = lab.until(slicer.started, "the slicer works")
+    [started] = lab.until(slicer.started, "the slicer works")
+    orphan = psutil.Process(started)
     lab.kill_kind("worker")
     lab.until(lambda: not is_alive(orphan), "the slicer has died with its worker", within_s=5)
     assert lab.job(job_id)["state"] == "slicing"
@@ -61,7 +63,7 @@ def test_serve_dies_and_the_next_one_finds_the_agent_at_its_print(lab: RunningLa
     [agent] = lab.processes("agent")
     lab.kill_kind("serve")
     others = lab.processes("web") + lab.processes("worker")
-    lab.until(lambda: not any(is_alive(other.pid) for other in others), "web and worker follow it")
+    lab.until(lambda: not any(map(is_alive, others)), "web and worker follow it")
     assert agent.is_running()
     lab.start()
 
