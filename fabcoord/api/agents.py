@@ -12,7 +12,7 @@ from fabcoord.api import schemas, streams
 from fabcoord.api.access import Access, agent, member
 from fabcoord.api.context import lab
 from fabcoord.api.files import send_blob
-from fabcoord.api.routing import Resource, page
+from fabcoord.api.routing import Resource, json_object, page
 from fabcoord.errors import BadInput, NotFound
 from fabcoord.members.roles import Permission
 from fabcoord.queue import agents as fleet
@@ -60,7 +60,7 @@ def revoke(agent_id: str) -> Any:
 def sync(agent_id: str) -> Any:
     fleet.require_agent(agent(), agent_id)
     try:
-        said = SyncRequest.from_json(request.get_json())
+        said = SyncRequest.from_json(json_object())
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise BadInput(f"That is not a sync of this protocol: {error!r}.") from error
     settings = lab().settings
@@ -74,11 +74,12 @@ def sync(agent_id: str) -> Any:
 @agents.route_to("GET", "/agents/<agent_id>/wake", Access.AGENT, "Wait for news for this agent")
 def wake(agent_id: str) -> Any:
     fleet.require_agent(agent(), agent_id)
+    after = streams.event_number(request.args.get("after", "0"))
     try:
-        after = int(request.args.get("after", "0"))
-        wait_s = min(float(request.args.get("wait", "25")), _LONGEST_WAIT_S)
+        asked_s = float(request.args.get("wait", "25"))
     except ValueError as error:
-        raise BadInput("after and wait are numbers.") from error
+        raise BadInput("wait is a number of seconds.") from error
+    wait_s = asked_s if 0 <= asked_s <= _LONGEST_WAIT_S else _LONGEST_WAIT_S
     store = lab().store
     with streams.place():
         return {"seq": streams.wait_for_agent(store, agent_id, after, wait_s)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sqlite3
 
 from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
@@ -62,8 +63,16 @@ def of_any_error(error: Exception) -> Response:
     )
 
 
+def of_busy_database(error: sqlite3.OperationalError) -> Response:
+    """The database was locked for longer than a request waits: worth another try."""
+    if "locked" not in str(error):
+        return of_any_error(error)
+    return of_fabcoord_error(TooBusy("The lab's database is busy.", hint="Try again in a moment."))
+
+
 def register(app: Flask) -> None:
     """Have every error of the API answered as a problem document."""
     app.register_error_handler(FabcoordError, of_fabcoord_error)
     app.register_error_handler(HTTPException, of_http_error)
     app.register_error_handler(Exception, of_any_error)
+    app.register_error_handler(sqlite3.OperationalError, of_busy_database)

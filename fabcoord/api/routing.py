@@ -8,6 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 from marshmallow import EXCLUDE, Schema, ValidationError
@@ -17,6 +18,8 @@ from fabcoord.api.access import Needed
 from fabcoord.errors import BadInput
 
 MOST_ITEMS = 200
+MOST_JSON_BYTES = 1_000_000
+_SQLITE_INTEGERS = 2**63
 
 # A response, a JSON object, a JSON object with headers, or None for 204.
 Answer = Any
@@ -48,6 +51,9 @@ class Resource(Blueprint):
         def register(handler: Handler) -> Handler:
             @functools.wraps(handler)
             def view(**arguments: Any) -> Response:
+                if body is not None:
+                    request.max_content_length = MOST_JSON_BYTES
+
                 def work() -> Response:
                     if body is not None:
                         arguments["body"] = json_body(body)
@@ -70,19 +76,8 @@ class Resource(Blueprint):
 
 
 def json_body(schema: type[Schema]) -> dict[str, Any]:
-    """The JSON body as the schema describes it; raises BadInput naming each wrong field.
-
-    An empty body counts as ``{}``.
-    """
-    raw = request.get_data(cache=True)
-    if len(raw) > 1_000_000:
-        raise BadInput("A JSON body has at most 1 MB.")
-    try:
-        data = json.loads(raw) if raw.strip() else {}
-    except (ValueError, RecursionError) as error:
-        raise BadInput("The body is not JSON.") from error
-    if not isinstance(data, dict):
-        raise BadInput("The body is a JSON object.")
+    """The JSON body as the schema describes it; raises BadInput naming each wrong field."""
+    data = json_object()
     try:
         loaded: dict[str, Any] = schema().load(data, unknown=EXCLUDE if not data else None)
     except ValidationError as error:
@@ -92,6 +87,24 @@ def json_body(schema: type[Schema]) -> dict[str, Any]:
             f"These fields need other values: {', '.join(fields)}.", fields=fields
         ) from error
     return loaded
+
+
+def json_object() -> dict[str, Any]:
+    """The JSON object that was sent; an empty body counts as ``{}``.
+
+    Raises BadInput for anything else, also for what Python reads and others do not: NaN, numbers
+    without end, halves of characters.
+    """
+    request.max_content_length = MOST_JSON_BYTES
+    raw = request.get_data(cache=True)
+    try:
+        data = json.loads(raw) if raw.strip() else {}
+        json.dumps(data, ensure_ascii=False, allow_nan=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise BadInput("The body is not JSON.") from error
+    if not isinstance(data, dict):
+        raise BadInput("The body is a JSON object.")
+    return data
 
 
 def _flat(text: Any) -> str:
@@ -112,11 +125,13 @@ def page_arguments() -> tuple[int, Any]:
     if cursor is None:
         return limit, None
     try:
-        return limit, json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=="))
-    except ValueError as error:
-        raise BadInput(
-            "That cursor is not one of ours.", hint="Begin again without cursor."
-        ) from error
+        position = json.loads(base64.urlsafe_b64decode(cursor.encode() + b"=="))
+    except (ValueError, RecursionError):
+        position = None
+    known = isinstance(position, int) and abs(position) < _SQLITE_INTEGERS
+    if not known and not (isinstance(position, str) and position.isascii()):
+        raise BadInput("That cursor is not one of ours.", hint="Begin again without cursor.")
+    return limit, position
 
 
 def page(items: list[dict[str, Any]], following: Any) -> Response:
@@ -126,21 +141,24 @@ def page(items: list[dict[str, Any]], following: Any) -> Response:
         cursor = base64.urlsafe_b64encode(json.dumps(following).encode()).decode().rstrip("=")
     response = _response({"items": items, "next": cursor}, 200)
     if cursor is not None:
-        arguments = {**request.args.to_dict(), "cursor": cursor}
-        query = "&".join(f"{name}={value}" for name, value in arguments.items())
+        kept = [item for item in request.args.items(multi=True) if item[0] != "cursor"]
+        query = urlencode([*kept, ("cursor", cursor)])
         response.headers["Link"] = f'<{request.base_url}?{query}>; rel="next"'
     return response
 
 
 def wanted_version() -> int | None:
-    """The version that If-Match names, or None where the client does not care."""
+    """The version that If-Match names, or None where the client does not care.
+
+    An ETag is the version and a hash of the rest, which changes without anybody changing it.
+    """
     given = request.headers.get("If-Match", "").strip()
     if given in ("", "*"):
         return None
-    try:
-        return int(given.strip('"'))
-    except ValueError:
+    version = given.strip('"').partition("-")[0]
+    if not (version.isascii() and version.isdecimal() and len(version) < 18):
         return -1  # names no version there ever was: Stale
+    return int(version)
 
 
 def _response(answer: Answer, status: int) -> Response:
@@ -153,10 +171,11 @@ def _response(answer: Answer, status: int) -> Response:
         return Response(status=204, headers=headers)
     body = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
     response = Response(body, status, headers, mimetype="application/json")
+    digest = hashlib.sha256(body.encode()).hexdigest()[:16]
     if isinstance(answer, dict) and "version" in answer:
-        response.set_etag(str(answer["version"]))
-    elif request.method == "GET":
-        response.set_etag(hashlib.sha256(body.encode()).hexdigest()[:32])
-    if request.method == "GET":
+        response.set_etag(f"{answer['version']}-{digest}")
+    elif request.method in ("GET", "HEAD"):
+        response.set_etag(digest)
+    if request.method in ("GET", "HEAD"):
         response.make_conditional(request)
     return response

@@ -23,6 +23,7 @@ events = Resource("events", __name__)
 
 _KEEP_ALIVE_S = 15.0
 _LONGEST_STREAM_S = 600.0
+_EVENTS_AT_ONCE = 500
 
 
 class Places:
@@ -72,43 +73,49 @@ def wait_for_agent(store: Store, agent_id: str, after: int, wait_s: float) -> in
 @events.route_to("GET", "/events", Permission.READ, "Every state change, in order (SSE)")
 def stream() -> Any:
     given = request.headers.get("Last-Event-ID") or request.args.get("after")
-    try:
-        after = int(given) if given else None
-    except ValueError as error:
-        raise BadInput("Last-Event-ID is the number of an event.") from error
     store = lab().store
-    if after is None:
-        with store.reading() as db:
-            after = outbox.last_seq(db)
-    places: Places = current_app.extensions["fabcoord.places"]
-    places.take()
-    response = Response(
-        _lines(store, places, after, request.args.get("printer"), request.args.get("job")),
-        mimetype="text/event-stream",
-    )
+    with store.reading() as db:
+        newest = outbox.last_seq(db)
+    # A number that is yet to come is from before this lab's database was put back.
+    after = min(event_number(given), newest) if given else newest
+    response = Response(mimetype="text/event-stream")
+    if request.method != "HEAD":
+        places: Places = current_app.extensions["fabcoord.places"]
+        places.take()
+        response.call_on_close(places.free)
+        response.response = _lines(
+            store, after, request.args.get("printer"), request.args.get("job")
+        )
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     return response
 
 
-def _lines(
-    store: Store, places: Places, after: int, printer_id: str | None, job_id: str | None
-) -> Iterator[str]:
+def event_number(text: str) -> int:
+    """The number of an event that a client names. Raises BadInput."""
     try:
-        ends = time.monotonic() + _LONGEST_STREAM_S
-        # A little chance in the delay, so that a restart is not followed by a stampede.
-        yield f"retry: {random.randint(500, 3000)}\n\n"  # noqa: S311
-        while time.monotonic() < ends and not store.hub.closed:
-            seen = store.hub.count
-            with store.reading() as db:
-                news = outbox.since(db, after, printer_id=printer_id, job_id=job_id)
-            for event in news:
-                after = event.seq
-                yield f"id: {event.seq}\nevent: {event.kind}\ndata: {_data(event)}\n\n"
-            if not news and store.hub.wait(seen, _KEEP_ALIVE_S) == seen:
-                yield ": still here\n\n"
-    finally:
-        places.free()
+        return int(text)
+    except ValueError as error:
+        raise BadInput("Last-Event-ID and after are the number of an event.") from error
+
+
+def _lines(store: Store, after: int, printer_id: str | None, job_id: str | None) -> Iterator[str]:
+    ends = time.monotonic() + _LONGEST_STREAM_S
+    # A little chance in the delay, so that a restart is not followed by a stampede.
+    yield f"retry: {random.randint(500, 3000)}\n\n"  # noqa: S311
+    while time.monotonic() < ends and not store.hub.closed:
+        seen = store.hub.count
+        with store.reading() as db:
+            newest = outbox.last_seq(db)
+            news = outbox.since(
+                db, after, printer_id=printer_id, job_id=job_id, limit=_EVENTS_AT_ONCE
+            )
+        for event in news:
+            yield f"id: {event.seq}\nevent: {event.kind}\ndata: {_data(event)}\n\n"
+        # What is about something else is not looked at again.
+        after = news[-1].seq if len(news) == _EVENTS_AT_ONCE else max(after, newest)
+        if not news and store.hub.wait(seen, _KEEP_ALIVE_S) == seen:
+            yield ": still here\n\n"
 
 
 def _data(event: outbox.Event) -> str:

@@ -312,6 +312,7 @@ def _tags(tags: list[str]) -> list[str]:
 
 def _match(text: str) -> str:
     """An FTS5 expression for the words of ``text``; quoted, so that no syntax gets through."""
-    words = [word.replace('"', "") for word in text.split()[:10]]
+    # A NUL would end the expression, quote or not.
+    words = [word.replace('"', "").replace("\0", "") for word in text.split()[:10]]
     quoted = [f'"{word}"' for word in words if word]
     return " ".join(quoted) + "*" if quoted else ""

@@ -103,7 +103,9 @@ class Room:
 
     # What background work would do:
 
-    def check_ends(self, verdict: str = "printable", size_mm: tuple[float, ...] = (20, 20, 20)) -> None:
+    def check_ends(
+        self, verdict: str = "printable", size_mm: tuple[float, ...] = (20, 20, 20)
+    ) -> None:
         """Every file's check ends with this verdict."""
         report = {"verdict": verdict, "size_mm": size_mm, "findings": []}
         with self.store.writing() as db:
