@@ -62,7 +62,9 @@ def forecast(
 def refresh(store: Store) -> None:
     """Work the forecast out anew and keep it with the jobs; writes only what changed visibly."""
     with store.reading() as db:
-        waiting = rows(db, "SELECT * FROM jobs WHERE state = 'queued' ORDER BY queued_at, id")
+        waiting = rows(
+            db, "SELECT * FROM jobs WHERE state = 'queued' ORDER BY queued_at, created_at, rowid"
+        )
         machines = rows(db, "SELECT * FROM printers WHERE deleted_at IS NULL")
         free_in_s = {}
         for printer in machines:

@@ -165,7 +165,7 @@ def open_jobs(db: Database) -> list[dict[str, Any]]:
         db,
         "SELECT jobs.*, members.name AS member FROM jobs JOIN members ON members.id = member_id"
         " WHERE state NOT IN ('collected', 'cancelled', 'rejected', 'failed')"
-        " ORDER BY coalesce(queued_at, jobs.created_at), jobs.id LIMIT 200",
+        " ORDER BY coalesce(queued_at, jobs.created_at), jobs.created_at, jobs.rowid LIMIT 200",
     )
     return [_shape(db, item) for item in found]
 
