@@ -67,7 +67,8 @@ def pair(db: Database, preparation: Preparation) -> tuple[list[Pairing], dict[st
         return pairings, refusals
     waiting = rows(
         db,
-        "SELECT * FROM jobs WHERE state IN ('queued', 'printing') ORDER BY queued_at, created_at, rowid LIMIT 500",
+        "SELECT * FROM jobs WHERE state IN ('queued', 'printing')"
+        " ORDER BY queued_at, created_at, rowid LIMIT 500",
     )
     for job in waiting:
         copies_left = _copies_left(db, job)

@@ -85,7 +85,8 @@ class Preparation:
         waiting = rows(
             db,
             "SELECT jobs.id FROM jobs JOIN files ON files.id = file_id"
-            " WHERE state = 'checking' AND sha256 = ? AND format = ? ORDER BY jobs.created_at, jobs.rowid",
+            " WHERE state = 'checking' AND sha256 = ? AND format = ?"
+            " ORDER BY jobs.created_at, jobs.rowid",
             (event.data["sha256"], event.data["format"]),
         )
         for item in waiting:
@@ -95,7 +96,8 @@ class Preparation:
         """Subscriber: the jobs that waited for this slice go on."""
         waiting = rows(
             db,
-            "SELECT id FROM jobs WHERE state = 'slicing' AND slice_key = ? ORDER BY created_at, rowid",
+            "SELECT id FROM jobs WHERE state = 'slicing' AND slice_key = ?"
+            " ORDER BY created_at, rowid",
             (event.data["key"],),
         )
         for item in waiting:
