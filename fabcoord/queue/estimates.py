@@ -27,19 +27,17 @@ def estimate(
     wishes = dict(zip(("machine", "quality", "material"),
                       str(asked.get("preset") or "").split(":"), strict=False))  # fmt: skip
     machine_id = asked.get("machine") or wishes.get("machine")
-    if not machine_id:
-        here = printers.machines_here(db)
-        if not here:
-            raise Unprocessable("This lab has no printer yet.", hint="Name a machine model.")
-        machine_id = here[0]
+    here = [machine_id] if machine_id else printers.machines_here(db)
+    if not here:
+        raise Unprocessable("This lab has no printer yet.", hint="Name a machine model.")
     job: Row = {
         "request": json.dumps({"scale": asked.get("scale"), "rotation": asked.get("rotation")}),
         "material": asked.get("material") or wishes.get("material"),
         "quality": asked.get("quality") or wishes.get("quality"),
     }
-    plan = preparation.plan_for(job, mesh, machine_id, None)
+    plan = preparation.plan_first(job, mesh, [(one, None) for one in here])
     made = preparation.slices.ensure(db, plan)
     if made.state == "failed":
         raise Unprocessable(made.error)
     total = {name: round(each * asked["copies"], 4) for name, each in made.estimate.items()}
-    return {"state": made.state, "estimate": total or None, "machine": machine_id}
+    return {"state": made.state, "estimate": total or None, "machine": plan.machine}

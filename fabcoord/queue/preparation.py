@@ -65,6 +65,26 @@ class Preparation:
             placement=Placement(asked.get("scale") or 1.0, (x, y, z)),
         )
 
+    def plan_first(
+        self, job: Row, mesh: CheckedMesh, candidates: list[tuple[str, float | None]]
+    ) -> Plan:
+        """The plan for the first of these machine models (and nozzles) that the job fits.
+
+        Raises Unprocessable with the reason of every model when it fits none.
+        """
+        refusals: dict[str, Unprocessable] = {}
+        for machine_id, nozzle_mm in candidates:
+            try:
+                return self.plan_for(job, mesh, machine_id, nozzle_mm)
+            except Unprocessable as error:
+                refusals.setdefault(error.detail, error)
+        if len(refusals) == 1:
+            raise next(iter(refusals.values()))
+        raise Unprocessable(
+            f"No printer of this lab can print it: {' '.join(refusals)}",
+            hint="Scale it down, turn it, or split it.",
+        )
+
     def mesh_of(self, db: Database, job: Row) -> CheckedMesh:
         """The checked mesh of the job's file."""
         file = row(db, "SELECT sha256, format FROM files WHERE id = ?", (job["file_id"],)) or {}
@@ -112,7 +132,7 @@ class Preparation:
             move_job(db, job["id"], JobEvent.UNPRINTABLE, reason)
             return
         try:
-            plan = self._reference(db, job, mesh)
+            plan = self.plan_first(job, mesh, _machines_for(db, job))
         except FabcoordError as error:
             move_job(db, job["id"], JobEvent.NEEDS_PERSON, str(error))
             return
@@ -137,25 +157,6 @@ class Preparation:
         else:
             move_job(db, job["id"], JobEvent.SLICED, "Waits for a printer.")
             attempts.resume_job(db, job["id"])  # it may have been retried with copies out
-
-    def _reference(self, db: Database, job: Row, mesh: CheckedMesh) -> Plan:
-        """The plan for the first machine model of the lab that the job fits.
-
-        Raises Unprocessable with the reason of every model when it fits none.
-        """
-        candidates = _machines_for(db, job)
-        refusals: dict[str, Unprocessable] = {}
-        for machine_id, nozzle_mm in candidates:
-            try:
-                return self.plan_for(job, mesh, machine_id, nozzle_mm)
-            except Unprocessable as error:
-                refusals.setdefault(error.detail, error)
-        if len(refusals) == 1:
-            raise next(iter(refusals.values()))
-        raise Unprocessable(
-            f"No printer of this lab can print it: {' '.join(refusals)}",
-            hint="Scale it down, turn it, or split it.",
-        )
 
 
 def _machines_for(db: Database, job: Row) -> list[tuple[str, float | None]]:
