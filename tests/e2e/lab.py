@@ -270,7 +270,7 @@ class RunningLab:
 
     def gcode_of(self, attempt: Json) -> Path:
         """The G-code that an attempt prints."""
-        sha256 = attempt["gcode_sha256"]
+        sha256 = str(attempt["gcode_sha256"])
         return self.data_dir / "blobs" / sha256[:2] / sha256
 
     def rows(self, sql: str, *arguments: object) -> list[Json]:
@@ -287,7 +287,7 @@ class RunningLab:
 
     # Waiting
 
-    def until(self, holds: Callable[[], Found], what: str, within_s: float = 30) -> Found:
+    def until(self, holds: Callable[[], Found | None], what: str, within_s: float = 30) -> Found:
         """Wait for something, looking again at each event of the lab; returns what was found.
 
         That the web does not answer just now counts as not yet.
@@ -312,7 +312,7 @@ class RunningLab:
             job = self.job(job_id)
             return job if job["state"] in states else None
 
-        return self.until(there, f"job {job_id} is {' or '.join(states)}", within_s)  # type: ignore[return-value]
+        return self.until(there, f"job {job_id} is {' or '.join(states)}", within_s)
 
     def until_attempt(self, job_id: str, *states: str, within_s: float = 60) -> Json:
         """Wait until the newest attempt of a job is in one of these states."""
@@ -321,7 +321,7 @@ class RunningLab:
             attempts = self.job(job_id)["attempts"]
             return attempts[-1] if attempts and attempts[-1]["state"] in states else None
 
-        return self.until(there, f"its attempt is {' or '.join(states)}", within_s)  # type: ignore[return-value]
+        return self.until(there, f"its attempt is {' or '.join(states)}", within_s)
 
     def until_underway(self, job_id: str, progress: float = 0.05) -> Json:
         """Wait until a print has got somewhere, and is far from its end."""
@@ -330,7 +330,7 @@ class RunningLab:
             attempts = self.job(job_id)["attempts"]
             return attempts[-1] if attempts and attempts[-1]["progress"] > progress else None
 
-        return self.until(there, "it is being printed", within_s=60)  # type: ignore[return-value]
+        return self.until(there, "it is being printed", within_s=60)
 
     def until_printer(self, name_or_id: str, state: str, within_s: float = 30) -> Json:
         """Wait until a printer is in a state."""
@@ -339,7 +339,7 @@ class RunningLab:
             printer = self.printer(name_or_id)
             return printer if printer["state"] == state else None
 
-        return self.until(there, f"{name_or_id} is {state}", within_s)  # type: ignore[return-value]
+        return self.until(there, f"{name_or_id} is {state}", within_s)
 
     def settle(self) -> None:
         """Cancel what is not done, clear every plate, forget what the printers have done."""

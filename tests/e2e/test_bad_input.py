@@ -192,7 +192,7 @@ def send(
     headers: dict[str, str] | None = None,
 ) -> requests.Response:
     """POST a design and hand back whatever comes."""
-    request = requests.Request(
+    request: Any = requests.Request(
         "POST",
         f"{lab.url}/api/v1/designs",
         files={"file": (name, data)},
@@ -200,8 +200,7 @@ def send(
         headers={"Authorization": f"Bearer {lab.token}"} if headers is None else headers,
     ).prepare()
     if chunked:
-        body: Any = request.body
-        request.body = iter([body])
+        request.body = iter([request.body])
         del request.headers["Content-Length"]
         request.headers["Transfer-Encoding"] = "chunked"
     with requests.Session() as session:

@@ -67,6 +67,3 @@ def test_a_print_that_somebody_starts_in_octoprint_is_left_alone_and_must_be_cle
     lab.until_printer("Octo", "awaiting_clearance")
     assert lab.job(waiting)["attempts"] == []
     assert octoprint.history()["vase.gcode"] == (1, 0)
-    lab.post(f"/printers/{busy['id']}/clear")
-    [attempt] = lab.until_job(waiting, "awaiting_pickup")["attempts"]
-    assert octoprint.history()[f"fc-{attempt['id']}.gcode"] == (1, 0)
