@@ -7,6 +7,8 @@ from typing import Any
 
 from fabcoord.errors import BadInput
 
+_LONGEST = 500  # parsing takes longer than the expression grows
+
 
 def normalise(text: str) -> str:
     """The licence as an SPDX expression in its usual spelling.
@@ -21,10 +23,12 @@ def normalise(text: str) -> str:
             hint="Give an SPDX expression, for example CC-BY-SA-4.0 or CERN-OHL-S-2.0.",
             fields={"licence": "missing"},
         )
+    if len(text) > _LONGEST:
+        raise _not_an_expression(text)
     from license_expression import ExpressionError
 
     try:
-        parsed = _licensing().parse(text[:500])
+        parsed = _licensing().parse(text)
         unknown = [
             key for key in _licensing().unknown_license_keys(parsed) if not _is_own_text(key)
         ]

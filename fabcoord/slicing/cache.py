@@ -161,12 +161,14 @@ class Slices:
 
     def _make(self, key: str, stopped: Callable[[], bool]) -> Commit:
         """Slice, vet, store; an error becomes the slice's outcome, not the run's."""
+        with self._store.reading() as db:
+            asked = value(db, "SELECT request FROM slices WHERE key = ?", (key,))
+        if asked is None:
+            return lambda _db: None  # abandoned between claim and now; the run is cancelled
         self._work_dir.mkdir(parents=True, exist_ok=True)
         out = Path(tempfile.mkdtemp(prefix="slice-", dir=self._work_dir))
-        with self._store.reading() as db:
-            request = json.loads(value(db, "SELECT request FROM slices WHERE key = ?", (key,)))
         try:
-            return self._sliced(key, request, out, stopped)
+            return self._sliced(key, json.loads(asked), out, stopped)
         except Cancelled:
             return lambda db: _fail(db, key, "interrupted", "Nobody waited for it any more.")
         except FabcoordError as error:
