@@ -14,7 +14,7 @@ from fabcoord.designs import checks
 from fabcoord.store.blobs import BlobStore
 from fabcoord.store.database import Store, rows
 from fabcoord.work.engine import Engine
-from fabcoord.work.sandbox import Limits
+from fabcoord.work.sandbox import Completed, Limits
 
 CUBE = binary_stl(box(20, 20, 20))
 NAN = CUBE[:96] + struct.pack("<3f", float("nan"), 0, 0) + CUBE[108:]
@@ -91,19 +91,35 @@ def test_a_file_with_points_that_are_no_numbers_never_reaches_a_slicer(
         assert not checks.checked_mesh(db, sha256, "stl").is_usable
 
 
-@pytest.mark.parametrize(
-    ("limits", "code"), [({"wall_s": 0.01}, "too_slow"), ({"cpu_s": 0}, "check_killed")]
-)
-def test_a_file_that_takes_too_much_fails_with_what_to_do(
-    store: Store, blobs: BlobStore, make_engine: Callable[..., Engine],
-    limits: dict[str, float], code: str,
-) -> None:  # fmt: skip
+def test_a_file_that_takes_too_much_memory_fails_with_what_to_do(
+    store: Store, blobs: BlobStore, make_engine: Callable[..., Engine]
+) -> None:
     sha256 = blobs.add(CUBE)
     ask(store, sha256)
-    run_all(store, make_engine(**limits))
+    run_all(store, make_engine(memory_bytes=4 << 20))
     said = report(store, sha256)
     assert (said["state"], said["verdict"]) == ("failed", "unprintable")
-    assert [one["code"] for one in said["findings"]] == [code]
+    assert [one["code"] for one in said["findings"]] == ["check_killed"]
+
+
+@pytest.mark.parametrize(
+    ("ended", "report_text", "code"),
+    [
+        (Completed(-9, "", "", 600.0, "wall"), None, "too_slow"),
+        (Completed(-11, "", "", 1.0, "itself"), None, "check_killed"),
+        (Completed(0, "", "", 1.0, "itself"), None, "check_killed"),
+        (Completed(0, "", "", 1.0, "itself"), '{"state": "done"', "check_broken"),
+        (Completed(0, "", "", 1.0, "itself"), "{}", "check_broken"),
+    ],
+)
+def test_however_the_checking_process_ends_there_is_a_report(
+    tmp_path: Path, ended: Completed, report_text: str | None, code: str
+) -> None:
+    if report_text is not None:
+        (tmp_path / "report.json").write_text(report_text)
+    said = checks._read_report(ended, tmp_path)
+    assert [one.code for one in said.findings] == [code]
+    assert said.findings[0].message.endswith(".")
 
 
 def test_a_check_that_was_given_up_says_so_and_is_tried_again_when_asked_again(
