@@ -117,9 +117,9 @@ class RunningLab:
     def close(self) -> None:
         """End every process that this lab ever started, and what belongs to it."""
         self._news.stop()
-        self.kill(self.processes())
-        for simulator in self.simulators.values():
-            simulator.reap()
+        # One may just be starting another.
+        while left := self.processes():
+            self.kill(left)
         if self._serve is not None:
             self._serve.wait()
         shutil.rmtree(self._sockets, ignore_errors=True)
