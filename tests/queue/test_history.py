@@ -36,6 +36,7 @@ NEWS = (
     "unknown",
 )
 GO_ON = ("approve", "release", "retry")
+DECISIONS = ("take", "take", "take", "decline", "later", "later")
 CONTROLS = ("pause", "resume", "cancel")
 Choice = st.integers(0, 7)
 
@@ -91,17 +92,17 @@ class History(RuleBasedStateMachine):
             if printer["state"] == "awaiting_clearance":
                 self.room.clear(printer["id"], printer["plate_attempt_id"])
 
-    @rule(takes=st.lists(st.sampled_from([True, True, True, False]), min_size=2, max_size=2))
-    def begin(self, takes: list[bool]) -> None:
+    @rule(decisions=st.lists(st.sampled_from(DECISIONS), min_size=2, max_size=2))
+    def begin(self, decisions: list[str]) -> None:
         self.room.slices_end()
         self.pi.sync()
         self.room.dispatch()
-        for offer, take in zip(self.pi.sync().offers, takes, strict=False):
+        for offer, decision in zip(self.pi.sync().offers, decisions, strict=False):
             if offer.attempt_id in self.pi.held:
                 continue
-            if take:
+            if decision == "take":
                 self.pi.take(offer.attempt_id, offer.token)
-            else:
+            elif decision == "decline":
                 self.pi.says("declined", offer.attempt_id, offer.token)
         self.sent = [*self.sent, *self.pi.outbox][-10:]
 
@@ -192,7 +193,11 @@ class History(RuleBasedStateMachine):
             self.pi.epoch, self.pi.seq = f"{self.pi.epoch}x", 0
             self.pi.outbox, self.pi.held, self.sent = [], {}, []
         elif attempt := self.an_attempt(choice):
+            self.pi.sync()
+            before = self.room.attempt(attempt["id"])["state"]
             self.pi.says("finished", attempt["id"], "not the token")
+            self.pi.sync()
+            assert self.room.attempt(attempt["id"])["state"] in {before, "printing", "paused"}
 
     # What always holds
 
@@ -267,7 +272,8 @@ class History(RuleBasedStateMachine):
 
 TestHistory = History.TestCase
 TestHistory.settings = settings(
-    max_examples=50,
+    max_examples=35,
+    derandomize=True,
     stateful_step_count=80,
     deadline=None,
     suppress_health_check=list(HealthCheck),

@@ -251,6 +251,7 @@ class Workers(RuleBasedStateMachine):
 TestWorkers = Workers.TestCase
 TestWorkers.settings = settings(
     max_examples=60,
+    derandomize=True,
     stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
