@@ -6,15 +6,19 @@ lab's rooms runs in `prepare`, a process of its own that ends.
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 import subprocess
 import sys
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from fabcoord.agent import identity as identities
+from fabcoord.agent.identity import Identity
 from fabcoord.config import Settings
 from fabcoord.supervisor import Child, Supervisor, require_free_port, take_lab
 
@@ -29,6 +33,7 @@ def serve(settings: Settings, host: str, port: int) -> int:
     with take_lab(settings.data_dir):
         require_free_port(host, port)
         url = f"http://{_reachable(host)}:{port}"
+        _release_agent_of_another_address(settings.agent_dir, url)
         prepared = subprocess.run(
             [*_command("prepare"), *_lab_options(settings), "--url", url],
             stdout=subprocess.PIPE,
@@ -60,8 +65,6 @@ def prepare(settings: Settings, url: str) -> str:
 
 def own_agent(lab: Lab, url: str) -> str:
     """The agent of this machine: registered once, told where the server is now."""
-    from fabcoord.agent import identity as identities
-    from fabcoord.agent.identity import Identity
     from fabcoord.queue import agents
 
     directory = lab.settings.agent_dir
@@ -79,6 +82,17 @@ def own_agent(lab: Lab, url: str) -> str:
             kept = Identity(url, agent.id, token)
     identities.save(directory, Identity(url, kept.agent_id, kept.token))
     return kept.agent_id
+
+
+def _release_agent_of_another_address(agent_dir: Path, url: str) -> None:
+    """An agent that outlived its server knows only where that one was: let it end its prints.
+
+    The agent that follows it sends what it could not say any more.
+    """
+    kept, pid = identities.load(agent_dir), identities.holder(agent_dir)
+    if pid is not None and (kept is None or kept.server != url):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGTERM)
 
 
 def _sign_in_words(lab: Lab, agent_id: str) -> str:
@@ -104,6 +118,7 @@ def _agent_child(settings: Settings) -> Child:
         [*_command("agent"), "--data", str(settings.agent_dir)],
         log_path=settings.agent_dir / "agent.log",
         outlives=True,
+        outlived=lambda: identities.holder(settings.agent_dir),
         # Another agent still works there: one that outlived its server, or is about to end.
         quiet_exits=(0, _AGENT_LOCKED),
     )

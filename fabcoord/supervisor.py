@@ -36,6 +36,8 @@ class Child:
 
     Attributes:
         outlives: keeps running when serve dies: it drives hot machines.
+        quiet_exits: codes with which it ends as it should.
+        outlived: the process id of one that an earlier serve started and that still runs.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Child:
     log_path: Path | None = None
     outlives: bool = False
     quiet_exits: tuple[int, ...] = ()
+    outlived: Callable[[], int | None] = lambda: None
     process: subprocess.Popen[bytes] | None = None
     restart_at: float = 0.0
     restart_delay_s: float = 0.2
@@ -75,7 +78,7 @@ class Child:
         """Start it again when it ended by itself, more slowly the sooner it ended."""
         now = time.monotonic()
         if self.process is None:
-            if now >= self.restart_at:
+            if now >= self.restart_at and self.outlived() is None:
                 self.start()
             return
         code = self.process.poll()
@@ -91,12 +94,16 @@ class Child:
         self.restart_delay_s = min(self.restart_delay_s * 2, _SLOWEST_RESTART_S)
 
     def tell(self, number: signal.Signals) -> None:
-        if self.process is not None and self.process.poll() is None:
-            with contextlib.suppress(ProcessLookupError):
+        """Send a signal to the process, or to the one that outlived an earlier serve."""
+        with contextlib.suppress(ProcessLookupError):
+            if self.process is not None and self.process.poll() is None:
                 self.process.send_signal(number)
+            elif (pid := self.outlived()) is not None:
+                os.kill(pid, number)
 
     def ended(self) -> bool:
-        return self.process is None or self.process.poll() is not None
+        own = self.process is not None and self.process.poll() is None
+        return not own and self.outlived() is None
 
     def end(self, deadline: float) -> None:
         """Wait until it has ended, and kill it when it has not by ``deadline``."""
@@ -148,7 +155,7 @@ class Supervisor:
                 child.look_after()
             if not ready and self._answers():
                 ready = True
-                self._agent.start()
+                self._agent.look_after()
                 on_ready()
             elif ready:
                 self._agent.look_after()
@@ -175,8 +182,7 @@ class Supervisor:
         if cancel:
             # While the web still answers, so that the lab hears how the prints ended.
             self._say("Cancelling and cooling down …")
-            time.sleep(_POLL_S)
-            self._agent.tell(signal.SIGTERM)
+            self._agent.tell(signal.SIGQUIT)
             self._wait_for_agent(_CANCEL_S)
         else:
             self._wait_for_agent(2.5)

@@ -74,6 +74,20 @@ def _write_private(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
+def holder(data_dir: Path) -> int | None:
+    """The process id of the agent that works with this directory; None when there is none."""
+    try:
+        with (data_dir / "agent.lock").open("rb") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                words = file.read(200).decode("utf-8", "replace").replace(",", " ").split()
+                return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+    except FileNotFoundError:
+        pass
+    return None
+
+
 def lock(data_dir: Path) -> BinaryIO:
     """Take ``agent.lock``, held as long as the file returned stays open.
 

@@ -57,9 +57,9 @@ def run_agent(
 
     Pairs with ``server`` first where ``data_dir`` holds no identity for it; ``identity`` is
     given by a server that starts the agent for its own machine and then needs no pairing.
-    The first SIGTERM or SIGINT takes nothing new and ends when no print is live; the second
-    cancels live prints and cools them; so do ``drain`` and ``cancel`` of a ``stance`` that the
-    caller keeps. Raises BadInput when there is no server to talk to or
+    SIGTERM, however often, and a first SIGINT take nothing new and end it when no print is live;
+    SIGQUIT and a second SIGINT cancel live prints and cool them. So do ``drain`` and ``cancel``
+    of a ``stance`` that the caller keeps. Raises BadInput when there is no server to talk to or
     it refuses the request.
     """
     data_dir.mkdir(parents=True, exist_ok=True)
@@ -146,7 +146,7 @@ def _wait_for_prints(fleet: Fleet, stance: Stance, say: Callable[[str], None]) -
     if fleet.live and not stance.cancelling.is_set():
         say(
             f"Still printing on {', '.join(fleet.live)}: the agent ends when that has ended. "
-            "Stop it once more to cancel these prints."
+            "Press Ctrl-C once more, or send SIGQUIT, to cancel these prints."
         )
     while fleet.live and not stance.cancelling.wait(0.2):
         pass
@@ -161,20 +161,20 @@ def _wait_for_prints(fleet: Fleet, stance: Stance, say: Callable[[str], None]) -
 
 @contextmanager
 def _signals(stance: Stance) -> Iterator[None]:
-    """Let the first signal drain and the second cancel; only the main thread can do this."""
+    """Let signals drain and cancel; only the main thread can do this."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
-    signals = 0
+    interrupts = 0
 
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        nonlocal signals
-        signals += 1
-        if signals == 1:
-            stance.drain()
-        else:
+    def on_signal(number: int, _frame: FrameType | None) -> None:
+        nonlocal interrupts
+        interrupts += number == signal.SIGINT
+        if number == signal.SIGQUIT or interrupts > 1:
             stance.cancel()
+        else:
+            stance.drain()
 
     before = {number: signal.signal(number, on_signal) for number in _SIGNALS}
     try:
@@ -184,4 +184,4 @@ def _signals(stance: Stance) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT)

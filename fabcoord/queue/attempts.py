@@ -94,7 +94,9 @@ def apply(
         " remaining_s = CASE WHEN :live THEN remaining_s END,"
         " started_at = CASE WHEN :new IN ('starting', 'printing')"
         "   THEN coalesce(started_at, :now) ELSE started_at END,"
-        " ended_at = CASE WHEN :ended THEN :now END"
+        " was_taken = was_taken OR :new = 'accepted',"
+        " ended_at = CASE WHEN :ended THEN :now END,"
+        " ended_by = CASE WHEN :ended THEN :actor END"
         " WHERE id = :id AND state = :old RETURNING id",
         {
             "new": new.value,
@@ -104,6 +106,7 @@ def apply(
             "ended": new in ENDED,
             "lease": in_seconds(lease_s),
             "now": now(),
+            "actor": actor,
             "id": attempt_id,
         },
     )
@@ -281,10 +284,30 @@ def resume_job(db: Database, job_id: str) -> None:
     elif doubts:
         reason = f"{doubts}: nobody knows how it ended. Look at the printer and settle it."
         move_job(db, job_id, JobEvent.NEEDS_PERSON, reason)
+    elif failed := _failures_nobody_answered(db, job):
+        copies = ", ".join(str(copy) for copy in failed)
+        reason = f"Copy {copies} was not printed to the end. Retry prints it again."
+        move_job(db, job_id, JobEvent.NEEDS_PERSON, reason)
     elif held:
         move_job(db, job_id, JobEvent.START, f"{_places(job, held)}.")
     elif job["state"] != JobState.QUEUED:
         move_job(db, job_id, JobEvent.RETURN, "Waits for a printer.")
+
+
+def _failures_nobody_answered(db: Database, job: Row) -> list[int]:
+    """Copies that an agent had taken, that ended without a print, and that nobody retried since.
+
+    What failed on a machine is printed again only when a person asks for it.
+    """
+    found = rows(
+        db,
+        "SELECT DISTINCT copy FROM attempts AS tried WHERE job_id = :job AND was_taken"
+        " AND state IN ('failed', 'cancelled') AND ended_at > coalesce(:retried, '')"
+        " AND NOT EXISTS (SELECT 1 FROM attempts WHERE job_id = :job AND copy = tried.copy"
+        "   AND state NOT IN ('failed', 'cancelled')) ORDER BY copy",
+        {"job": job["id"], "retried": job["retried_at"]},
+    )
+    return [item["copy"] for item in found]
 
 
 def _places(job: Row, held: list[Row]) -> str:

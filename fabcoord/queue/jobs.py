@@ -78,6 +78,8 @@ def act(
         member.require(Permission.RUN_PRINTERS)
     said = f"{member.name}: {reason}" if reason else f"By {member.name}."
     move_job(db, job_id, event, said, actor=member.name)
+    if verb == "retry":
+        db.conn.execute("UPDATE jobs SET retried_at = ? WHERE id = ?", (now(), job_id))
     if verb == "approve":
         db.conn.execute("UPDATE jobs SET approved = 1 WHERE id = ?", (job_id,))
     if verb == "release":

@@ -270,17 +270,28 @@ def machines_here(db: Database) -> list[str]:
 def _facts(db: Database, found: Row) -> PrinterFacts:
     told = json.loads(found["telemetry"])
     attempt = open_attempt(db, found["id"])
-    running = told.get("print") if told.get("activity") in ("printing", "paused") else None
+    activity, running = told.get("activity"), None
+    if activity in ("printing", "paused"):
+        running = told.get("print")
+        if running and _ended_by_agent(db, running["attempt_id"]):
+            # The agent has reported its end; what it said of the printer is a moment older.
+            activity, running = "idle", None
     foreign = running["file_name"] if running and running["attempt_id"] is None else None
     return PrinterFacts(
         agent_seen=(found["last_seen_at"] or "") > in_seconds(-AGENT_SILENT_AFTER_S),
-        activity=told.get("activity"),
+        activity=activity,
         activity_reason=told.get("reason", ""),
         in_maintenance=bool(found["in_maintenance"]),
         plate_clear=bool(found["plate_clear"]),
         attempt_state=AttemptState(attempt["state"]) if attempt else None,
         foreign_print=foreign,
     )
+
+
+def _ended_by_agent(db: Database, attempt_id: str | None) -> bool:
+    """Whether the agent itself reported the end; a person's word does not stop a machine."""
+    by = value(db, "SELECT ended_by FROM attempts WHERE id = ?", (attempt_id,))
+    return str(by or "").startswith("agent:")
 
 
 def _shape(db: Database, found: Row) -> dict[str, Any]:

@@ -233,6 +233,7 @@ CREATE TABLE jobs (
     version INTEGER NOT NULL DEFAULT 1,
     created_at TEXT NOT NULL,
     queued_at TEXT,
+    retried_at TEXT,
     updated_at TEXT NOT NULL
 ) STRICT;
 CREATE INDEX jobs_state ON jobs(state, queued_at);
@@ -256,8 +257,10 @@ CREATE TABLE attempts (
     remaining_s REAL,
     duration_s REAL,
     reason TEXT NOT NULL DEFAULT '',
+    was_taken INTEGER NOT NULL DEFAULT 0,
     created_at TEXT NOT NULL,
-    started_at TEXT, ended_at TEXT
+    started_at TEXT, ended_at TEXT,
+    ended_by TEXT
 ) STRICT;
 CREATE INDEX attempts_job ON attempts(job_id);
 CREATE UNIQUE INDEX attempts_live_copy ON attempts(job_id, copy)

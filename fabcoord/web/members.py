@@ -53,12 +53,11 @@ def make_token() -> Response:
 
 def _prove(password: str) -> None:
     """A session left open on a shared machine must not be enough to make a lasting token."""
-    with lab().store.writing(durable=True) as db:
-        opened = accounts.sign_in(db, member().name, password)
-        if opened is not None:
-            accounts.sign_out(db, opened[0])
+    opened = accounts.sign_in(lab().store, member().name, password)
     if opened is None:
         raise NotAllowed("That is not your password.", hint="Type the one you sign in with.")
+    with lab().store.writing() as db:
+        accounts.sign_out(db, opened[0])
 
 
 def _role(name: str) -> Role:

@@ -29,8 +29,7 @@ def enter() -> Response:
     given = typed("name") | {"next": local_path(request.form.get("next", ""))}
     try:
         _require_own_form()
-        with lab().store.writing(durable=True) as db:
-            opened = accounts.sign_in(db, given["name"], request.form.get("password", ""))
+        opened = accounts.sign_in(lab().store, given["name"], request.form.get("password", ""))
         if opened is None:
             raise NotSignedIn("That name and password do not belong together.")
     except FabcoordError as error:

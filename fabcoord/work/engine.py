@@ -90,18 +90,19 @@ class Engine:
         try:
             with lease:
                 commit = task.work(run.subject, lease.stopped)
+            with self.store.writing(durable=True) as db:
+                if ledger.finish(db, run, RunState.DONE):
+                    commit(db)
+                else:
+                    log.warning("run %s was cancelled or lost; its result is dropped", run.id)
+        except sqlite3.OperationalError:
+            raise  # a full disk, a lock: the lease runs out, and a sweep has it tried again
         except Exception as error:
             log.exception("run %s (%s %s) failed", run.id, run.kind, run.subject)
             reason = f"internal error: {type(error).__name__}"
             with self.store.writing(durable=True) as db:
                 if ledger.finish(db, run, RunState.FAILED, reason):
                     task.gave_up(db, run.subject, reason)
-            return
-        with self.store.writing(durable=True) as db:
-            if ledger.finish(db, run, RunState.DONE):
-                commit(db)
-            else:
-                log.warning("run %s was cancelled or lost; its result is dropped", run.id)
 
     def sweep(self) -> None:
         """Announce lost runs again and give up those that killed their worker too often."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -189,16 +190,18 @@ def test_with_nothing_live_one_signal_ends_it_at_once(server: FakeServer, start:
     assert first.wait(2) == 0
 
 
-def test_with_a_live_print_the_second_signal_cancels_it(
-    server: FakeServer, machine: MachineFile, start: Start
+@pytest.mark.parametrize("last", [signal.SIGINT, signal.SIGQUIT])
+def test_with_a_live_print_only_a_second_ctrl_c_or_sigquit_cancels_it(
+    server: FakeServer, machine: MachineFile, start: Start, last: signal.Signals
 ) -> None:
     server.desk.offer(offer())
     first = start()
     server.desk.wait_state("a1", "printing")
-    first.terminate()
-    server.desk.wait_for(lambda: server.desk.requests[-1].draining)
-    assert first.poll() is None
-    first.terminate()
+    for harmless in (signal.SIGINT, signal.SIGTERM, signal.SIGTERM):
+        first.send_signal(harmless)
+        server.desk.wait_for(lambda: server.desk.requests[-1].draining)
+        assert first.poll() is None
+    first.send_signal(last)
     assert first.wait(15) == 0
     assert machine.load().cancels == ["a1"]
     assert server.desk.states["a1"] == "cancelled"

@@ -24,8 +24,7 @@ def ada(store: Store) -> Member:
 
 
 def sign_in(store: Store, name: str, password: str) -> tuple[str, accounts.Session] | None:
-    with store.writing() as db:
-        return accounts.sign_in(db, name, password)
+    return accounts.sign_in(store, name, password)
 
 
 def ask(store: Store, question: Callable[[Database], Any]) -> Any:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -163,21 +165,28 @@ def test_an_error_in_the_work_is_told_to_who_waits(store: Store, tmp_path: Path)
     assert results(store) == ["cube given up: internal error: ZeroDivisionError"]
 
 
-def test_a_result_that_cannot_be_written_leaves_the_run_to_the_sweep(
-    store: Store, tmp_path: Path
+@pytest.mark.parametrize(
+    ("error", "state", "told"),
+    [
+        (sqlite3.OperationalError("disk full"), "running", []),
+        (ZeroDivisionError(), "failed", ["cube given up: internal error: ZeroDivisionError"]),
+    ],
+)
+def test_a_full_disk_leaves_the_run_to_the_sweep_and_a_defect_is_told(
+    store: Store, tmp_path: Path, error: Exception, state: str, told: list[str]
 ) -> None:
     def broken(db: Database) -> None:
         note(db, "half of it")
-        raise ZeroDivisionError
+        raise error
 
     engine = simple(store, tmp_path, lambda: broken)
     store.announce = lambda run_id: None
     with store.writing() as db:
         run_id = ledger.enqueue(db, "simple", "cube")
-    with pytest.raises(ZeroDivisionError):
+    with contextlib.suppress(sqlite3.OperationalError):
         engine.execute(run_id)
-    assert only_run(store)["state"] == "running"
-    assert results(store) == []
+    assert only_run(store)["state"] == state
+    assert results(store) == told
 
 
 def test_a_worker_that_was_overtaken_drops_its_result(store: Store, tmp_path: Path) -> None:
