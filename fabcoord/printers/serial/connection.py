@@ -294,19 +294,21 @@ class Connection:
         self._link.write(self.flow.form.closing + command.encode("ascii") + b"\n")
         self.flow.resync(time.monotonic())
 
-    def emergency_stop(self) -> None:
+    def emergency_stop(self) -> bool:
         """Stop everything, at once, by the best way that this printer offers.
 
         Without an emergency parser the stop waits in the receive buffer for its turn; a board
         that resets when the port is opened is reset instead, which ends all heating as well.
+        Returns whether it was.
         """
         self.halted = True
         self._stops_left, self._stop_at = _STOPS, 0.0
         self._stop_again(time.monotonic())
-        if self.profile.resets_on_open and not (
-            self.acts_at_once or self.profile.emergency_at_once
-        ):
+        hears = self.acts_at_once or self.profile.emergency_at_once
+        if self.profile.resets_on_open and not hears:
             self._link.pulse_dtr()
+            return True
+        return False
 
     def _stop_again(self, now: float) -> None:
         """Say the stop until the printer says that it has halted, or often enough."""

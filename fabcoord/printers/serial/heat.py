@@ -64,7 +64,9 @@ def danger(
         )
     newest = history[-2:]
     limit_c = max_c + rules.overshoot_c
-    if len(newest) == 2 and all(reading.temperature_c > limit_c for reading in newest):
+    cools = last.target_c == 0 and last.temperature_c < newest[0].temperature_c
+    too_hot = len(newest) == 2 and all(reading.temperature_c > limit_c for reading in newest)
+    if too_hot and not cools:
         return f"The {name} is at {last.temperature_c:.0f} °C; its maximum is {max_c:.0f} °C."
     return _rises_by_itself(name, history, rules)
 

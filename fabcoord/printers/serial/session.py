@@ -119,8 +119,8 @@ class Session(Standing):
         connection = self._connection
         if connection is None:
             return
-        connection.emergency_stop()
-        self._shown.stopped(reason, now)
+        resets = connection.emergency_stop()
+        self._shown.stopped(reason, now, resets=resets)
         self._end(Outcome.FAILED, reason)
         self._decide(PrinterError(reason))
 

@@ -36,7 +36,8 @@ class Shown:
     def forget(self) -> None:
         """It was reset or unplugged."""
         self.halted_because = ""
-        self.stopped_at: float | None = None  # when we stopped it in an emergency
+        self.stopped_by_us = False  # in an emergency
+        self._own_reset_until = 0.0
         self.panel_waits = False  # for somebody to press the button there
         self.paused_itself = False  # it said that it paused by itself
         self.busy_since: float | None = None  # with something, unbroken
@@ -74,7 +75,7 @@ class Shown:
 
     def halted(self, text: str) -> str:
         """It has switched itself off; what is known of why, from one line or two."""
-        if self.stopped_at is None:  # otherwise it only says that it did what we told it
+        if not self.stopped_by_us:  # otherwise it only says that it did what we told it
             if not self.halted_because:
                 self.halted_because = f"The printer halted itself: {text}"
             elif text not in self.halted_because:
@@ -82,15 +83,20 @@ class Shown:
                 self.halted_because = self.halted_because[:_LONGEST_REASON]
         return self.halted_because
 
-    def stopped(self, reason: str, now: float) -> None:
-        """We have stopped it; only a person at the printer ends this state."""
-        self.stopped_at, self.halted_because = now, reason
+    def stopped(self, reason: str, now: float, *, resets: bool) -> None:
+        """We have stopped it; only a person at the printer ends this state.
+
+        Args:
+            resets: the stop makes the board start anew, which must not look like that person.
+        """
+        self.stopped_by_us, self.halted_because = True, reason
+        self._own_reset_until = now + _OWN_RESET_S if resets else 0.0
 
     def _restarted(self, now: float) -> None:
-        stopped_at, reason = self.stopped_at, self.halted_because
+        until, reason = self._own_reset_until, self.halted_because
         self.forget()
-        if stopped_at is not None and now - stopped_at < _OWN_RESET_S:
-            self.stopped(reason, stopped_at)  # it was our own stop that reset it
+        if now < until:
+            self.stopped_by_us, self.halted_because, self._own_reset_until = True, reason, until
 
     # What it is doing ----------------------------------------------------------------------
 

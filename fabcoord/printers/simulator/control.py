@@ -6,7 +6,10 @@ A Unix socket; each line is one JSON object ``{"do": verb, …}``, each answer o
 (``length``); ``say`` (``text``, a line to the host as if the firmware said it); ``hang``
 (``seconds``, real ones); ``unplug`` (``seconds``); ``reset``; ``kill`` (``reason``); ``put``
 (``name``, ``text``: a file onto the SD card); ``print`` (``name``: start it from the front
-panel); ``press`` (the button that M0, M1 and M600 wait for); ``quit``.
+panel); ``panel`` (``what``: ``pause``, ``resume`` or ``abort`` the print from the card, or
+``preheat``); ``press`` (the button that M0, M1 and M600 wait for); ``heater`` (``name``,
+``stuck``: full power whatever the target); ``silence`` (``on``: no temperatures are told);
+``quit``.
 """
 
 from __future__ import annotations
