@@ -176,7 +176,7 @@ class Connection:
         unpack = RESET if self._options.meatpack or self._greeted_before else b""
         # The empty line ends whatever was left half said on the wire.
         self._link.write(unpack + (b"\nM29\n" if self._closes_file else b"\n"))
-        self.flow.form = Form()
+        self.flow.use(Form())
         self._link.write(self.flow.restart(now))
         self._greeted_before = True
         self._greet_at = None if self.heard_busy else now + GREET_AGAIN_S
@@ -268,9 +268,9 @@ class Connection:
         if options.flow is FlowMode.WINDOW or (options.flow is FlowMode.AUTO and profile.window):
             self.flow.allow_window(options.receive_buffer_bytes or profile.receive_buffer_bytes)
         if options.meatpack and self.can("MEATPACK"):
-            self.flow.form = Packed(shorten=options.shrink)
+            self.flow.use(Packed(shorten=options.shrink))
         else:
-            self.flow.form = Form(shorten=options.shrink)
+            self.flow.use(Form(shorten=options.shrink))
 
     @property
     def has_sd(self) -> bool:
@@ -291,8 +291,10 @@ class Connection:
 
     def interject(self, command: str) -> None:
         """Say a command now, beside the numbering, whatever waits for an answer."""
+        unsent = self.flow.withdraw()
         self._link.write(self.flow.form.closing + command.encode("ascii") + b"\n")
         self.flow.resync(time.monotonic())
+        self.flow.add(unsent)
 
     def emergency_stop(self) -> bool:
         """Stop everything, at once, by the best way that this printer offers.
@@ -332,7 +334,7 @@ class Connection:
     def _plain(self) -> bytes:
         """What has to be said before plain lines are understood."""
         closing = self.flow.form.closing
-        self.flow.form = Form()
+        self.flow.use(Form())
         return closing
 
     def close(self) -> None:
