@@ -121,6 +121,10 @@ class Flow:
         """How many commands were handed over and are not known to be taken."""
         return self._last - self._acked
 
+    def use(self, form: Form) -> None:
+        """Write lines in this form from now on; only while `drained`."""
+        self.form, self._open_form = form, True
+
     def allow_window(self, receive_buffer_bytes: int) -> None:
         """Let several lines be on their way from now on, up to this many bytes."""
         self.window.allow(receive_buffer_bytes)
@@ -343,7 +347,8 @@ class Flow:
 
     def _take(self, through: int, now: float) -> list[str]:
         self.window.clean(through - self._acked)
-        taken = [self._line(n).command for n in range(max(self._told, self._acked) + 1, through + 1)]
+        untold = range(max(self._told, self._acked) + 1, through + 1)
+        taken = [self._line(number).command for number in untold]
         self._acked = through
         self._told = max(self._told, through)
         self._clear(through)
@@ -357,7 +362,7 @@ class Flow:
         return taken
 
     def _rest(self, now: float) -> None:
-        """The Resend has had its ok: the lines asked for may go, after the quiet if there is one."""
+        """The Resend has had its ok: the lines asked for may go, after the quiet if need be."""
         self._rearm(now)
         if self._quiet_at is not None:
             self.deadline = self._quiet_at

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from fabcoord.printers.simulator.firmware import Firmware, Waiting
 from fabcoord.printers.simulator.sdcard import SdCard
 
+_CODE = re.compile(r"[GMT]\d+", re.IGNORECASE)
 _WORD = re.compile(r"([A-Z])\s*(-?\d*\.?\d*)")
 HOMING_S = 9.0
 PROBING_S = 30.0
@@ -18,10 +19,10 @@ Words = dict[str, float]
 
 def execute(fw: Firmware, command: str) -> Waiting | None:
     """Carry out one command; what is returned has to be waited for."""
-    name, _, rest = command.partition(" ")
-    act = _COMMANDS.get(name.upper())
-    if act is not None:
-        return act(fw, rest)
+    code = _CODE.match(command)
+    act = _COMMANDS.get(code[0].upper()) if code is not None else None
+    if code is not None and act is not None:
+        return act(fw, command[code.end() :].lstrip())
     fw.say(f'echo:Unknown command: "{command}"')
     return None
 
