@@ -10,8 +10,6 @@ from fabcoord.printers.profiles import FirmwareProfile
 from fabcoord.printers.serial.job import MARK, Phase
 from fabcoord.printers.serial.sdcard import CardWatch, card_name, short_name
 
-_START_LOOKS = 5  # answers of "not printing" behind M24 before the start counts as failed
-
 
 class CardJob:
     """The same face as `job.Job`, for a file that is on the card.
@@ -45,7 +43,6 @@ class CardJob:
         self._script: deque[str] = deque()
         self._runs = runs
         self._selected = False
-        self._looks = 0
         self._wants_pause: bool | None = None
 
     # Wishes --------------------------------------------------------------------------------
@@ -85,6 +82,7 @@ class CardJob:
             if short_name(self._watch.name) != short_name(self._name):
                 self._end(Outcome.FAILED, f"The card has no file {self._name}.")
                 return None
+            self._watch.begin()
             return "M24"
         return self._follow()
 
@@ -97,16 +95,9 @@ class CardJob:
             self.clear_up(Outcome.CANCELLED, "Cancelled at the printer.")
         elif wants is not None and watch.running:
             self._wants_pause = None
-            watch.paused = wants
+            watch.hear_pause(paused=wants)
             self._script = deque(self._profile.script("sd_pause" if wants else "sd_resume"))
         return self._script.popleft() if self._script else None
-
-    def hear_idle(self) -> None:
-        """The printer says that nothing prints from its card: M24 may have come to nothing."""
-        if self._runs and not self._watch.running and self.phase is Phase.STREAMING:
-            self._looks += 1
-            if self._looks >= _START_LOOKS:
-                self._end(Outcome.FAILED, "The printer did not start the file on its card.")
 
     def _end(self, outcome: Outcome, reason: str) -> None:
         self.outcome, self.reason, self.over = outcome, reason, True

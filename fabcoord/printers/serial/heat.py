@@ -84,8 +84,9 @@ def _rises_by_itself(name: str, history: Sequence[Reading], rules: HeatRules) ->
     window = [reading.temperature_c for reading in off if reading.at_s >= since]
     if len(window) < 4:
         return ""
-    low_c = sorted(window[2:])[1]  # the second lowest: one reading may be garbled
-    if min(window[:2]) - low_c > rules.rise_c:
+    low_c = sorted(window)[1]  # the second lowest: one reading may be garbled
+    still_rises = window[0] > window[1] > window[2] > window[3]
+    if still_rises and window[0] - low_c > rules.rise_c:
         return f"The {name} is off, and has risen from {low_c:.0f} to {window[0]:.0f} °C."
     return ""
 

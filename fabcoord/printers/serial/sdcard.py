@@ -53,8 +53,12 @@ class CardWatch:
         self.progress = 0.0
         self.outcome: Outcome | None = None  # how the last one ended
         self.refusal = ""  # what the card refused to do, and did not take back since
-        self._byte = -1
+        self._byte: int | None = None  # where it was at the last look
         self._doubts = 0  # looks since "not printing" was said of a print that had not ended
+
+    def begin(self) -> None:
+        """The selected file was told to start."""
+        self.running, self.outcome, self.progress, self._byte = True, None, 0.0, None
 
     def question(self) -> str:
         """What to ask to learn how things stand."""
@@ -78,6 +82,7 @@ class CardWatch:
     def hear_pause(self, *, paused: bool) -> None:
         """The printer says of itself that it paused, or went on."""
         self.paused = paused and self.running
+        self._byte = None  # how far it is now is no news of it going on
 
     def _hear_file(self, file: SdFile) -> None:
         if file.opened:
@@ -94,7 +99,7 @@ class CardWatch:
     def _hear_progress(self, said: SdProgress) -> None:
         if not self.running:
             self.outcome = None
-        if said.byte > self._byte:
+        if self._byte is not None and said.byte > self._byte:
             self.paused = False
         self.running, self._doubts, self._byte = True, 0, said.byte
         self.progress = min(1.0, said.byte / said.size) if said.size else 0.0
@@ -112,7 +117,7 @@ class CardWatch:
 
     def _end(self, outcome: Outcome) -> None:
         self.running = self.paused = False
-        self.outcome, self._byte, self._doubts = outcome, -1, 0
+        self.outcome, self._byte, self._doubts = outcome, None, 0
 
 
 class Upload:

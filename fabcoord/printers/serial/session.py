@@ -14,13 +14,13 @@ from fabcoord.printers.serial.parser import (
     Message,
     Ok,
     SdFile,
-    SdIdle,
     Started,
 )
 from fabcoord.printers.serial.sdcard import SOME_FILE, Upload
 from fabcoord.printers.serial.standing import Standing, Start
 
 _WATCH_EVERY_S = 0.1
+_LOOK_AT_EFFECT_S = 0.2
 LOOK_EVERY_S = 2.0  # while idle: does it live, does a print run that we did not start?
 
 
@@ -190,7 +190,7 @@ class Session(Standing):
         if self._selected_there:
             self._selected_there = False
             return "M27"
-        command = self._next_of_job(connection)
+        command = self._next_of_job(connection, now)
         if command is None and now >= self._look_at:
             command = self._look(now)
         return command
@@ -222,12 +222,14 @@ class Session(Standing):
             return "M105"
         return self._shown.card.question()
 
-    def _next_of_job(self, connection: Connection) -> str | None:
+    def _next_of_job(self, connection: Connection, now: float) -> str | None:
         job = self._job
         if job is None or self._shown.paused_itself:
             return None
         if isinstance(job, CardJob):
             command = job.next_command()
+            if command is not None:
+                self._look_at = now + _LOOK_AT_EFFECT_S
         else:
             command = job.next_command(connection.position)
         if job.over:
@@ -296,8 +298,6 @@ class Session(Standing):
         card, job = self._shown.card, self._job
         if isinstance(message, SdFile) and message.opened and isinstance(job, Job):
             self._selected_there = True
-        if isinstance(message, SdIdle) and isinstance(job, CardJob):
-            job.hear_idle()
         if card.running and isinstance(job, Job):
             # Two prints at once on one machine: ours gives way, and touches nothing more.
             self._end(Outcome.FAILED, "Somebody started another print at the printer.")
