@@ -127,11 +127,15 @@ class HeatWatch:
             history.pop()  # many reports a second must not push the last minute out
         history.append(Reading(at_s, now_c, target_c))
 
-    def danger(self, now: float, *, excused: bool) -> str:
+    def danger(
+        self, now: float, *, excused: bool, ceilings_c: tuple[float, float] = (1e4, 1e4)
+    ) -> str:
         """The emergency there is, in one sentence; empty when there is none.
 
         Args:
             excused: the printer works on something during which it is not able to report.
+            ceilings_c: the hottest that this firmware knows of, hot end and bed; the rules may
+                say less.
         """
         looked_at, self._looked_at = self._looked_at, now
         asleep = looked_at is not None and now - looked_at > self.rules.silent_s / 3
@@ -139,9 +143,10 @@ class HeatWatch:
             self._heard_at = now  # this process may have been stopped; the printer was not
         silent_s = 0.0 if self._heard_at is None else now - self._heard_at
         rules = self.rules
+        hotend_c, bed_c = ceilings_c
         return danger(
-            "hot end", tuple(self._hotend), rules.max_hotend_c, rules, silent_s
-        ) or danger("bed", tuple(self._bed), rules.max_bed_c, rules, silent_s)
+            *("hot end", tuple(self._hotend), min(rules.max_hotend_c, hotend_c), rules, silent_s)
+        ) or danger("bed", tuple(self._bed), min(rules.max_bed_c, bed_c), rules, silent_s)
 
     def next_at(self, now: float) -> float | None:
         """When to look for silence again; None while nothing heats."""

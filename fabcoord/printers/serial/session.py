@@ -288,7 +288,12 @@ class Session(Standing):
         self._errands += self._shown.watch.switch_off(now, live=live)
         # Without reports of its own it is asked, and cannot answer while it does something else.
         deaf = not connection.can("AUTOREPORT_TEMP") and not connection.flow.drained
-        reason = self._shown.watch.danger(now, excused=deaf or self._upload is not None)
+        profile = connection.profile
+        reason = self._shown.watch.danger(
+            now,
+            excused=deaf or self._upload is not None,
+            ceilings_c=(profile.max_hotend_c, profile.max_bed_c),
+        )
         if reason:
             self.emergency(f"Emergency stop. {reason}", now)
         connection.alarm_at = self._shown.watch.next_at(now)
