@@ -121,34 +121,57 @@ class Connection:
             LinkLost: the port went away, or the printer does not answer any more.
         """
         now = time.monotonic()
-        link, flow = self._link, self.flow
         self._stop_again(now)
         if not self.halted:
             self._send(source, now)
-            if flow.failure:
-                raise LinkLost(flow.failure)
+            if self.flow.failure:
+                raise LinkLost(self.flow.failure)
+        heard: list[Heard] = []
+        while self._exchange(heard, until, wake_fd):
+            pass
+        return heard
+
+    def _exchange(self, heard: list[Heard], until: float, wake_fd: int) -> bool:
+        """Wait until something was said, and answer what has an answer ready.
+
+        True when that was all: oks for lines of a print, and there are more lines to go out.
+        Nobody else is asked then, which spares time at each line.
+        """
+        link, flow = self._link, self.flow
         readable, writable, _ = select.select(
-            (link.fd, wake_fd), (link.fd,) if link.waits else (), (), self._wait_s(until, now)
+            (link.fd, wake_fd),
+            (link.fd,) if link.waits else (),
+            (),
+            self._wait_s(until, time.monotonic()),
         )
         if wake_fd in readable:
             os.read(wake_fd, 4096)
         if writable:
             link.flush()
         if link.fd not in readable:
-            return []
-        heard = self._hear_lines(self._lines.feed(link.read()))
-        if self.ready and not self.halted and (data := flow.due(time.monotonic())) is not None:
-            link.write(data)  # before all that is not as urgent as the next line
-        return heard
+            return False
+        data = link.read()
+        oks = self._lines.only_oks(data) if self.ready else 0
+        if oks:
+            heard.append(self._hear_oks(oks))
+        else:
+            heard += self._hear_lines(self._lines.feed(data))
+        if not self.ready or self.halted:
+            return False
+        if (out := flow.due(time.monotonic())) is not None:
+            link.write(out)  # before all that is not as urgent as the next line
+        return bool(oks) and wake_fd not in readable and not flow.room and not flow.failure
 
     def _wait_s(self, until: float, now: float) -> float | None:
         """How long nothing has to be done if nothing is heard; None for ever."""
         if self.halted:
             return None if self._stop_at is None else max(0.0, self._stop_at - now)
-        times = [self.flow.deadline, self._greet_at, self.alarm_at]
-        if self.ready and self.flow.drained:  # before that a new command could not go out anyway
-            times.append(until)
-        soonest = min((at for at in times if at is not None), default=None)
+        # Before all is taken a new command could not go out anyway.
+        ask_at = until if self.ready and self.flow.drained else None
+        soonest = self.flow.deadline
+        for at in (self._greet_at, self.alarm_at, ask_at):
+            if at is not None and (soonest is None or at < soonest):
+                soonest = at
         return None if soonest is None else max(0.0, soonest - now)
 
     def _send(self, source: Source, now: float) -> None:

@@ -25,6 +25,7 @@ from fabcoord.printers.serial.parser import Busy, LineFault, Message, Ok, Report
 from fabcoord.printers.serial.window import Window
 
 HISTORY_LINES = 64  # at least; a Resend may ask for any of them
+LINES_AHEAD = 8  # at least, numbered before their turn
 SHORTEST_LINE_BYTES = 8
 SILENCE_S = 1.0  # until the first probe, doubled with each; a lost ok costs no more
 RESEND_OK_S = 0.5  # the ok behind a Resend belongs to it; some firmware leaves it out
@@ -110,11 +111,12 @@ class Flow:
 
     @property
     def room(self) -> int:
-        """How many commands may be added ahead of their turn."""
+        """How many commands may be added ahead of their turn; 0 while there are enough."""
         if self.failure or self._cursor <= self._sent:
             return 0
-        ahead = 2 + self.window.bytes // 16
-        return max(0, ahead - (self._last - self._sent))
+        most = LINES_AHEAD + self.window.bytes // 16
+        ahead = self._last - self._sent
+        return most - ahead if 2 * ahead <= most else 0
 
     @property
     def waiting(self) -> int:
@@ -128,7 +130,8 @@ class Flow:
     def allow_window(self, receive_buffer_bytes: int) -> None:
         """Let several lines be on their way from now on, up to this many bytes."""
         self.window.allow(receive_buffer_bytes)
-        most = HISTORY_LINES + self.window.bytes // SHORTEST_LINE_BYTES + self.window.bytes // 16
+        window = self.window.bytes
+        most = HISTORY_LINES + window // SHORTEST_LINE_BYTES + LINES_AHEAD + window // 16
         self._history = deque(self._history, maxlen=most)
 
     def restart(self, now: float) -> bytes:
@@ -173,8 +176,11 @@ class Flow:
         """What has to go out now: lines whose turn has come, a resend, a probe."""
         if self.failure:
             return None
+        late = self.deadline is not None and now >= self.deadline
+        if not late and self._cursor > self._last and not self._sync:
+            return None
         out = bytearray()
-        if self.deadline is not None and now >= self.deadline:
+        if late:
             self._overdue(out, now)
         if self._resend_open or self._quiet_at is not None or self.failure:
             return None
@@ -248,7 +254,8 @@ class Flow:
 
     def _timeout_s(self, command: str) -> float:
         profile = self.profile
-        if code_of(command) in profile.long_commands:
+        is_move = command.startswith("G1 ")  # as nearly all are
+        if not is_move and code_of(command) in profile.long_commands:
             return profile.probe_after_s if self._says_busy else profile.long_timeout_s
         return min(SILENCE_S, profile.probe_after_s) * 2.0 ** max(0, self._silences)
 

@@ -309,6 +309,11 @@ class LineSplitter:
         self._rest = b""
         self._half_error = b""
 
+    def only_oks(self, data: bytes) -> int:
+        """How many plain oks this is, and nothing else; 0 when it has to be fed."""
+        count = len(data) // 3
+        return count if not self._rest and data == b"ok\n" * count else 0
+
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that are complete now, without their ends; empty ones left out."""
         *lines, rest = (self._rest + data).replace(b"\r", b"\n").split(b"\n")
