@@ -250,6 +250,10 @@ def decide_command(command: Command, held: Held | None, status: Status, now: dat
     """Whether a command of a person is carried out; ``now`` is the server's time."""
     if _expired(command, now):
         return Verdict(do=False, ok=False, reason="It came too late to be carried out.")
+    if command.kind == "answer":
+        asked = status.prompt is not None
+        reason = "" if asked else "The printer asks nothing any more."
+        return Verdict(do=asked, ok=asked, reason=reason)
     if held is None or held.attempt_id != command.attempt_id:
         return Verdict(do=False, ok=False, reason="This print is not on the printer any more.")
     if command.kind == "cancel":

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fabcoord.agent.messages import PrinterConfig
-from fabcoord.errors import PrinterError
+from fabcoord.errors import FabcoordError, PrinterError
 from fabcoord.printers.base import Printer
+
+if TYPE_CHECKING:
+    from fabcoord.printers.serial.heat import HeatRules
+
+_LOG = logging.getLogger(__name__)
 
 DriverFactory = Callable[[PrinterConfig, Path], Printer]
 
@@ -20,9 +27,7 @@ def make_printer(config: PrinterConfig, data_dir: Path) -> Printer:
     try:
         match config.driver:
             case "serial":
-                from fabcoord.printers.serial.driver import SerialPrinter
-
-                return SerialPrinter(str(settings["port"]), int(settings.get("baud") or 115_200))
+                return _serial(config)
             case "octoprint":
                 from fabcoord.printers.octoprint import OctoPrintPrinter
 
@@ -43,6 +48,55 @@ def make_printer(config: PrinterConfig, data_dir: Path) -> Printer:
         f"This agent does not know the driver “{config.driver}” of {config.name}.",
         hint="Update the agent.",
     )
+
+
+def _serial(config: PrinterConfig) -> Printer:
+    """Raises KeyError or ValueError for settings that cannot be used."""
+    from fabcoord.printers import profiles
+    from fabcoord.printers.serial.driver import SerialPrinter
+    from fabcoord.printers.serial.options import FlowMode, WireOptions
+
+    settings = config.settings
+    buffer_bytes = settings.get("receive_buffer_bytes")
+    mode = str(settings.get("mode") or "stream")
+    if mode not in ("stream", "sd"):
+        raise ValueError(f"mode {mode}")
+    firmware = settings.get("firmware")
+    return SerialPrinter(
+        str(settings["port"]),
+        int(settings.get("baud") or 115_200),
+        profiles.load_all()[str(firmware)] if firmware else None,
+        WireOptions(
+            flow=FlowMode(str(settings.get("flow") or FlowMode.AUTO)),
+            receive_buffer_bytes=int(buffer_bytes) if buffer_bytes else None,
+            meatpack=bool(settings.get("meatpack", False)),
+            shrink=bool(settings.get("shrink", False)),
+        ),
+        from_card=mode == "sd",
+        rules=_heat_rules(config),
+    )
+
+
+def _heat_rules(config: PrinterConfig) -> HeatRules:
+    """How hot it may be and for how long without a print: settings, machine model, firmware."""
+    from fabcoord.printers.machines import machine
+    from fabcoord.printers.serial.heat import HeatRules
+
+    rules = HeatRules()
+    try:
+        model = machine(config.machine)
+        rules = replace(rules, max_hotend_c=model.max_hotend_c, max_bed_c=model.max_bed_c)
+    except FabcoordError as error:
+        # A model of the lab's own, whose file only the server has.
+        _LOG.info(
+            "%s: %s Its heat is watched with the limits of most printers.", config.name, error
+        )
+    given = {
+        name: float(config.settings[name])
+        for name in ("max_hotend_c", "max_bed_c", "hotend_off_after_s", "bed_off_after_s")
+        if config.settings.get(name)
+    }
+    return replace(rules, **given)
 
 
 def _virtual(printer_id: str, settings: dict[str, Any], data_dir: Path) -> Printer:

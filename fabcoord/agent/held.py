@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any
 
 from fabcoord.agent.messages import Offer
 
@@ -52,6 +53,15 @@ class Held:
     def may_have_started(self) -> bool:
         """Whether a start may have reached the printer."""
         return self.stage not in UNMARKED
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """How far a streamed print has come: what a person needs to go on there after a cut."""
+
+    line: int  # of the G-code, from 1: the last that the printer acknowledged
+    state: dict[str, Any]  # of `modal.Modal` behind that line
+    at: str = ""  # RFC 3339, when it was written
 
 
 def offer_problem(offer: Offer) -> str:

@@ -12,14 +12,14 @@ import sqlite3
 import threading
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from fabcoord.agent.clock import rfc3339
-from fabcoord.agent.held import Held, Stage
+from fabcoord.agent.held import Held, Place, Stage
 from fabcoord.agent.messages import AgentEvent, CommandResult, Offer, PrinterConfig
 
 JournalError = sqlite3.Error  # what every method raises when the disk is full or broken
@@ -50,6 +50,9 @@ CREATE TABLE IF NOT EXISTS event (
 CREATE TABLE IF NOT EXISTS command (
     command_id TEXT PRIMARY KEY, ok INTEGER NOT NULL, reason TEXT NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS place (  -- how far a streamed print had come
+    attempt_id TEXT PRIMARY KEY, line INTEGER NOT NULL, state TEXT NOT NULL, at TEXT NOT NULL
+) STRICT;
 """
 _HELD = "attempt_id, token, printer_id, gcode_sha256, size, stage, reported, layers, duration_s"
 _KEEP_ENDED_S = 90 * 86_400
@@ -72,6 +75,9 @@ class Journal:
             forgotten = int(time.time()) - _KEEP_ENDED_S
             self._db.execute(
                 "DELETE FROM attempt WHERE stage = 'ended' AND changed_s < ?", (forgotten,)
+            )
+            self._db.execute(
+                "DELETE FROM place WHERE attempt_id NOT IN (SELECT attempt_id FROM attempt)"
             )
         self.epoch = self._meta("epoch")
 
@@ -158,6 +164,25 @@ class Journal:
             if kind:
                 self._event(kind, held.attempt_id, held.token, reason)
             return held
+
+    # Places
+
+    def note_places(self, places: Mapping[str, Place]) -> None:
+        """Remember how far streamed prints have come, by attempt: one write for all of them."""
+        at = rfc3339()
+        with self._change():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO place (attempt_id, line, state, at) VALUES (?, ?, ?, ?)",
+                [(key, one.line, json.dumps(one.state), at) for key, one in places.items()],
+            )
+
+    def places(self) -> dict[str, Place]:
+        """How far prints had come when it was last written, newest first."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT attempt_id, line, state, at FROM place ORDER BY at DESC, rowid DESC"
+            ).fetchall()
+        return {row[0]: Place(row[1], json.loads(row[2]), row[3]) for row in rows}
 
     # Events
 

@@ -39,3 +39,8 @@ class Memory:
     not_before: float = 0.0  # when to try again after a failed step
     unwritten: Report | None = None  # what the journal did not take yet
     backoff: Backoff = field(default_factory=lambda: Backoff(cap_s=30.0))
+
+
+def since(moment: float | None, now: float) -> float | None:
+    """How long ago that was, in seconds; None where it was not."""
+    return None if moment is None else now - moment

@@ -22,6 +22,7 @@ from fabcoord.agent.identity import Identity
 from fabcoord.agent.journal import Journal
 from fabcoord.agent.messages import PrinterConfig
 from fabcoord.agent.pairing import pair
+from fabcoord.agent.places import Places
 from fabcoord.agent.runner import Runner
 from fabcoord.agent.spool import Spool
 from fabcoord.agent.stance import Stance
@@ -106,6 +107,7 @@ def _drive(
     spool = Spool(data_dir / "spool")
     spool.keep_only(journal.held())
     client = Client(identity.server, identity)
+    places = Places(journal)
 
     def make_runner(config: PrinterConfig) -> Runner:
         return Runner(
@@ -116,6 +118,7 @@ def _drive(
             spool=spool,
             stance=stance,
             notify=sync.notify,
+            places=places,
         )
 
     fleet = Fleet(journal, make_runner)

@@ -67,6 +67,14 @@ class PrintTelemetry:
 
 
 @dataclass(frozen=True, slots=True)
+class PromptTelemetry:
+    """What the printer asks of whoever stands there; answered by a choice's index."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PrinterTelemetry:
     """One printer as its driver sees it; ``activity`` is a `printers.base.Activity` value."""
 
@@ -77,6 +85,7 @@ class PrinterTelemetry:
     print: PrintTelemetry | None = None
     firmware: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
+    prompt: PromptTelemetry | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +136,12 @@ class SyncRequest:
 def _printer(item: dict[str, Any]) -> PrinterTelemetry:
     running = item.get("print")
     told = _made(PrintTelemetry, running) if running else None
-    return _made(PrinterTelemetry, {**item, "print": told})
+    asked = item.get("prompt")
+    prompt = None
+    if asked:
+        choices = tuple(str(choice) for choice in asked.get("choices", ()))
+        prompt = PromptTelemetry(str(asked["text"]), choices)
+    return _made(PrinterTelemetry, {**item, "print": told, "prompt": prompt})
 
 
 _TYPES: dict[str, type | tuple[type, ...]] = {
@@ -164,8 +178,8 @@ def _is_of(type_: str, given: object) -> bool:
 class PrinterConfig:
     """A printer that this agent drives.
 
-    ``settings`` by driver: serial ``{port, baud}``; octoprint ``{url, api_key}``;
-    virtual ``{speed}``.
+    ``settings`` by driver: serial ``{port, baud}`` and what docs/how-to/serial.md lists;
+    octoprint ``{url, api_key}``; virtual ``{speed}``.
     """
 
     printer_id: str
@@ -203,13 +217,14 @@ class AttemptState:
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Something a person asked of a printer: pause, resume or cancel of an attempt."""
+    """Something a person asked of a printer: pause, resume or cancel of an attempt, an answer."""
 
     command_id: str
-    kind: str  # pause | resume | cancel
+    kind: str  # pause | resume | cancel | answer
     printer_id: str
     attempt_id: str
     expires_at: str  # RFC 3339 UTC; not carried out after that
+    choice: int = 0  # of an answer: the index in the choices of the printer's prompt
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from fabcoord.agent.client import Client
+from fabcoord.agent.commands import carry_out
 from fabcoord.agent.decide import (
     Begin,
     Facts,
@@ -32,12 +33,13 @@ from fabcoord.agent.decide import (
 )
 from fabcoord.agent.held import LIVE, Held, Stage, offer_problem
 from fabcoord.agent.journal import Journal, JournalError
-from fabcoord.agent.knowledge import Heard, Memory
+from fabcoord.agent.knowledge import Heard, Memory, since
 from fabcoord.agent.messages import Command, CommandResult, Offer, PrinterConfig, PrinterTelemetry
+from fabcoord.agent.places import Places
 from fabcoord.agent.reach import Reach
 from fabcoord.agent.spool import Spool
 from fabcoord.agent.stance import Stance
-from fabcoord.agent.telemetry import telemetry, urgent
+from fabcoord.agent.telemetry import telemetry, unless_hung, urgent
 from fabcoord.agent.work import Abandoned, Preparation, start_print
 from fabcoord.errors import FabcoordError
 from fabcoord.printers.base import Activity, Printer, Status
@@ -46,7 +48,6 @@ _LOG = logging.getLogger(__name__)
 
 TICK_S = 0.5  # with an attempt in hand
 IDLE_TICK_S = 1.0
-_HUNG_S = 30.0
 _DECLINE_PAUSE_S = 5.0
 _JOURNAL_PAUSE_S = 5.0
 _STEPS_PER_TICK = 8
@@ -72,11 +73,13 @@ class Runner:
         spool: Spool,
         stance: Stance,
         notify: Callable[[], None],
+        places: Places | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.config = config
         self._notify, self._clock = notify, clock
         self._journal, self._spool, self._stance = journal, spool, stance
+        self._places = places or Places(journal, clock)
         self._preparation = Preparation(spool, client)
         self._reach = Reach(config.name, make, clock)
         self._held = {item.attempt_id: item for item in journal.held(config.printer_id)}
@@ -131,14 +134,7 @@ class Runner:
 
     def telemetry(self) -> PrinterTelemetry:
         """The printer as last seen; offline when its driver hangs."""
-        silent_s = self._clock() - self._beat
-        if silent_s < _HUNG_S:
-            return self._shown
-        return replace(
-            self._shown,
-            activity=Activity.OFFLINE.value,
-            reason=f"The printer's driver has not answered for {silent_s:.0f} s.",
-        )
+        return unless_hung(self._shown, self._clock() - self._beat)
 
     # The thread
 
@@ -208,6 +204,9 @@ class Runner:
     def _advance(self, attempt_id: str, status: Status) -> Status:
         """Take steps with one attempt until there is nothing to do now."""
         memory = self._memory[attempt_id]
+        running = our_print(status, self._held[attempt_id])
+        if running is not None and running.line:
+            self._places.note(attempt_id, self._spool.path(self._held[attempt_id]), running.line)
         for _ in range(_STEPS_PER_TICK):
             held = self._held[attempt_id]
             if memory.unwritten is not None:
@@ -238,9 +237,9 @@ class Runner:
             found=memory.found,
             refusal=memory.refusal,
             ready=memory.ready,
-            absent_s=_since(memory.absent_since, now) or 0.0,
-            offline_s=_since(self._offline_since, now) or 0.0,
-            stopping_s=_since(memory.stopped_at, now),
+            absent_s=since(memory.absent_since, now) or 0.0,
+            offline_s=since(self._offline_since, now) or 0.0,
+            stopping_s=since(memory.stopped_at, now),
             insisted=memory.insisted,
             draining=self._stance.draining.is_set(),
             cancelling=self._stance.cancelling.is_set(),
@@ -274,6 +273,7 @@ class Runner:
             self._held = {k: v for k, v in self._held.items() if k != held.attempt_id}
             del self._memory[held.attempt_id]
             self._spool.remove(held)
+            self._places.forget(held.attempt_id)
         else:
             self._held = {**self._held, held.attempt_id: moved}
         if step.kind:
@@ -362,18 +362,7 @@ class Runner:
             self._write(held, self._memory[held.attempt_id], verdict.step)
         if not verdict.do:
             return CommandResult(command.command_id, verdict.ok, verdict.reason)
-        try:
-            driver = self._reach.driver()
-            match command.kind:
-                case "pause":
-                    driver.pause()
-                case "resume":
-                    driver.resume()
-                case _:
-                    driver.cancel(command.attempt_id)
-        except (FabcoordError, OSError) as error:
-            return CommandResult(command.command_id, ok=False, reason=str(error))
-        return CommandResult(command.command_id, ok=True)
+        return carry_out(command, self._reach.driver)
 
     def _answer_offers(self, status: Status) -> None:
         heard, self._heard = self._heard, replace(self._heard, offers=())
@@ -405,7 +394,3 @@ class Runner:
         if self._journal.decline(offer, reason):
             _LOG.info("%s: declined %s: %s", self.config.name, offer.attempt_id, reason)
             self._notify()
-
-
-def _since(moment: float | None, now: float) -> float | None:
-    return None if moment is None else now - moment

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, replace
 from math import isfinite
 
-from fabcoord.agent.messages import PrinterTelemetry, PrintTelemetry
-from fabcoord.printers.base import RunningPrint, Status
+from fabcoord.agent.messages import PrinterTelemetry, PrintTelemetry, PromptTelemetry
+from fabcoord.printers.base import Activity, Prompt, RunningPrint, Status
 
 _LONGEST_TEXT = 500
+_HUNG_S = 30.0
 
 
 def telemetry(printer_id: str, status: Status) -> PrinterTelemetry:
@@ -22,6 +23,7 @@ def telemetry(printer_id: str, status: Status) -> PrinterTelemetry:
         print=_print(running) if running else None,
         firmware=_plain(status.firmware),
         metrics={name: value for name, value in status.metrics.items() if isfinite(value)},
+        prompt=_prompt(status.prompt) if status.prompt else None,
     )
 
 
@@ -34,6 +36,10 @@ def _print(running: RunningPrint) -> PrintTelemetry:
         layers=running.layers,
         remaining_s=_finite(running.remaining_s),
     )
+
+
+def _prompt(prompt: Prompt) -> PromptTelemetry:
+    return PromptTelemetry(_plain(prompt.text), tuple(_plain(choice) for choice in prompt.choices))
 
 
 def _finite(value: float | None) -> float | None:
@@ -51,6 +57,14 @@ def with_trouble(item: PrinterTelemetry, trouble: str) -> PrinterTelemetry:
     return replace(item, reason=f"{trouble} {item.reason}".strip())
 
 
+def unless_hung(item: PrinterTelemetry, silent_s: float) -> PrinterTelemetry:
+    """The same, or offline when its driver has not come back for too long."""
+    if silent_s < _HUNG_S:
+        return item
+    reason = f"The printer's driver has not answered for {silent_s:.0f} s."
+    return replace(item, activity=Activity.OFFLINE.value, reason=reason)
+
+
 def urgent(before: PrinterTelemetry | None, now: PrinterTelemetry) -> bool:
     """Whether the difference is news: what it does, why, and what it is set to heat to.
 
@@ -64,4 +78,4 @@ def _news(item: PrinterTelemetry) -> tuple[object, ...]:
         name: value for name, value in item.temperatures.items() if name.endswith("target_c")
     }
     running = item.print.attempt_id or item.print.file_name if item.print else None
-    return item.activity, item.reason, targets, running, item.firmware
+    return item.activity, item.reason, targets, running, item.firmware, item.prompt

@@ -66,6 +66,15 @@ class RunningPrint:
     layer: int | None = None
     layers: int | None = None
     remaining_s: float | None = None
+    line: int | None = None  # of the file, the last that the printer has acknowledged
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A question that the printer asks of whoever stands there; answered by a choice's index."""
+
+    text: str
+    choices: tuple[str, ...] = ()  # labels, in the order of their numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,7 @@ class Status:
     print: RunningPrint | None = None  # set while PRINTING or PAUSED
     ended: EndedPrint | None = None  # the last print that ended, until the next one starts
     firmware: str = ""
+    prompt: Prompt | None = None  # while the printer asks something
     metrics: dict[str, float] = field(default_factory=dict)  # lines_per_s, resends, …
 
 

@@ -19,21 +19,31 @@ _FIELD = re.compile(r"\{(\w+)\}")
 
 @dataclass(frozen=True, slots=True)
 class FirmwareProfile:
-    """One dialect. Times are seconds; see ``firmware_profiles/marlin2.toml`` for what they mean.
+    """One dialect. ``firmware_profiles/marlin2.toml`` says what each key means.
 
-    ``scripts`` are command templates by name: pause, resume, cool, park, release, end.
+    ``scripts`` are command templates by name: pause, resume, cool, park, release, end,
+    sd_pause, sd_resume, sd_cancel, restart.
     """
 
     id: str  # the file's name without ``.toml``
     name: str
     matches: tuple[str, ...]  # lower case parts of the FIRMWARE_NAME that M115 answers
+    about: str = ""
     line_bytes: int = 95
     receive_buffer_bytes: int = 128
+    window: bool = False  # may several lines be on their way at once?
+    max_hotend_c: float = 300.0
+    max_bed_c: float = 130.0
     probe_after_s: float = 4.0
     long_timeout_s: float = 900.0
     keepalive_s: int = 2
     temperature_poll_s: float = 5.0
     long_commands: frozenset[str] = frozenset()
+    resets_on_open: bool = False
+    emergency_stop: str = "M112"  # said as it is, at once
+    emergency_at_once: bool = False  # acts on it at once even without EMERGENCY_PARSER
+    sd_card: bool = True
+    sd_lower_case: bool = False
     values: Mapping[str, float] = field(default_factory=dict)
     scripts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
@@ -66,10 +76,14 @@ class FirmwareProfile:
 @cache
 def load_all(directory: Path | None = None) -> dict[str, FirmwareProfile]:
     """All firmware profiles by id. Raises PrinterError naming the file that cannot be used."""
+    paths = {path.stem: path for path in sorted((directory or data_dir()).glob("*.toml"))}
     found = {}
-    for path in sorted((directory or data_dir()).glob("*.toml")):
+    for profile_id, path in paths.items():
         try:
-            found[path.stem] = _from_toml(path.stem, tomllib.loads(path.read_text("utf-8")))
+            data = _read(path)
+            if "base" in data:
+                data = _merged(_read(paths[data.pop("base")]), data)
+            found[profile_id] = _from_toml(profile_id, data)
         except (tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise PrinterError(
                 f"The firmware profile {path} cannot be read: {error}.",
@@ -78,21 +92,35 @@ def load_all(directory: Path | None = None) -> dict[str, FirmwareProfile]:
     return found
 
 
+def _read(path: Path) -> dict[str, Any]:
+    return tomllib.loads(path.read_text("utf-8"))
+
+
+def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
+    """What ``own`` does not say is as in ``base``, key by key in each table."""
+    return base | {
+        key: base[key] | value if isinstance(value, dict) and key in base else value
+        for key, value in own.items()
+    }
+
+
 def _from_toml(profile_id: str, data: dict[str, Any]) -> FirmwareProfile:
-    limits, timing = data.get("limits", {}), dict(data.get("timing", {}))
-    long_commands = frozenset(str(code).upper() for code in timing.pop("long_commands", ()))
+    tables = {name: dict(data.get(name, {})) for name in ("limits", "timing", "quirks")}
+    long_commands = tables["timing"].pop("long_commands", ())
     return FirmwareProfile(
         id=profile_id,
         name=str(data["name"]),
         matches=tuple(str(part).lower() for part in data["matches"]),
-        long_commands=long_commands,
+        about=str(data.get("about", "")).strip(),
+        long_commands=frozenset(str(code).upper() for code in long_commands),
         values={str(key): float(value) for key, value in data.get("values", {}).items()},
         scripts={
             str(key): tuple(line.strip() for line in text.splitlines() if line.strip())
             for key, text in data.get("scripts", {}).items()
         },
-        **{key: int(value) for key, value in limits.items()},
-        **timing,
+        **tables["limits"],
+        **tables["timing"],
+        **tables["quirks"],
     )
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from fabcoord.errors import PrinterOffline
 from fabcoord.printers.serial.driver import SerialPrinter
+from fabcoord.printers.serial.heat import HeatRules
 from fabcoord.printers.simulator.port import living_pid
 
 _START_S = 10.0
@@ -32,7 +33,8 @@ class VirtualPrinter(SerialPrinter):
     """
 
     def __init__(self, link: Path, speed: float = 1.0) -> None:
-        super().__init__(str(link))
+        # Between two reports it heats as much as a real one does in minutes.
+        super().__init__(str(link), rules=HeatRules(rise_s=60.0 / speed))
         self._link = link
         self._speed = speed
         self._process: subprocess.Popen[bytes] | None = None

@@ -6,13 +6,17 @@ import os
 import select
 import time
 from collections import deque
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
 
 from fabcoord.printers import profiles
 from fabcoord.printers.profiles import FirmwareProfile
 from fabcoord.printers.serial.flow import Flow
+from fabcoord.printers.serial.framing import Form
 from fabcoord.printers.serial.link import LinkLost, SerialLink
+from fabcoord.printers.serial.meatpack import RESET, Packed
+from fabcoord.printers.serial.options import FlowMode, WireOptions
 from fabcoord.printers.serial.parser import (
     Busy,
     Capability,
@@ -30,6 +34,19 @@ from fabcoord.printers.serial.parser import (
 
 GREET_AGAIN_S = 1.0  # a board that resets when the port is opened is deaf at first
 REPORT_TEMPERATURES_S = 2
+STOP_AGAIN_S = 1.0  # an emergency stop that found the receive buffer full is lost
+_STOPS = 5
+_OK = Ok()
+
+
+class Source(Protocol):
+    """Who knows what is to be said to a greeted printer."""
+
+    def next_command(self, now: float) -> str | None:
+        """The next command for a printer that has taken all before; None for none."""
+
+    def next_lines(self, now: float, most: int) -> list[str]:
+        """Commands that need not wait for those before; empty while another has to go first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +60,25 @@ class Heard:
 class Connection:
     """An open port with a printer behind it. Used by one thread only.
 
+    Args:
+        closes_file: end an upload to the card that was cut off, or the printer would write down
+            all that we say instead of doing it.
+        options: how lines travel, once the printer is known.
+
     Raises PrinterOffline when the port cannot be opened.
     """
 
-    def __init__(self, port: str, baud: int, profile: FirmwareProfile | None) -> None:
+    def __init__(
+        self,
+        port: str,
+        baud: int,
+        profile: FirmwareProfile | None,
+        *,
+        options: WireOptions | None = None,
+        closes_file: bool = False,
+    ) -> None:
         self._fixed_profile = profile
+        self._options = options or WireOptions()
         self._link = SerialLink(port, baud)
         self._lines = LineSplitter()
         self.flow = Flow(profile or profiles.default())
@@ -61,6 +92,12 @@ class Connection:
         self.booting = False  # it was heard to start since we are here
         self.ready = False  # greeted and known
         self.halted = False  # it has killed itself and hears nothing
+        self.alarm_at: float | None = None  # when the caller wants to look at the clock again
+        self._stops_left = 0
+        self._stop_at: float | None = None
+        self._closes_file = closes_file
+        self._free_running = False  # the lines that are out need not be waited for
+        self._greeted_before = False
         self._greeting: deque[str] = deque()
         self._greet_at: float | None = 0.0  # when to say M110 (again); None once it was taken
 
@@ -72,13 +109,11 @@ class Connection:
         """Did M115 promise this capability?"""
         return self.capabilities.get(capability, False)
 
-    def step(
-        self, next_command: Callable[[float], str | None], until: float, wake_fd: int
-    ) -> list[Heard]:
+    def step(self, source: Source, until: float, wake_fd: int) -> list[Heard]:
         """Send what may be sent now, then wait until something was said.
 
         Args:
-            next_command: gives the next command for a greeted printer, None for none.
+            source: gives the commands for a greeted printer.
             until: when to ask for a command again, in `time.monotonic` seconds.
             wake_fd: a pipe; what comes out of it is read and ends the wait.
 
@@ -86,46 +121,107 @@ class Connection:
             LinkLost: the port went away, or the printer does not answer any more.
         """
         now = time.monotonic()
-        link, flow = self._link, self.flow
+        self._stop_again(now)
         if not self.halted:
-            self._send(next_command, now)
-            if flow.failure:
-                raise LinkLost(flow.failure)
+            self._send(source, now)
+            if self.flow.failure:
+                raise LinkLost(self.flow.failure)
+        heard: list[Heard] = []
+        while self._exchange(heard, until, wake_fd):
+            pass
+        return heard
+
+    def _exchange(self, heard: list[Heard], until: float, wake_fd: int) -> bool:
+        """Wait until something was said, and answer what has an answer ready.
+
+        True when that was all: oks for lines of a print, and there are more lines to go out.
+        Nobody else is asked then, which spares time at each line.
+        """
+        link, flow = self._link, self.flow
         readable, writable, _ = select.select(
-            [link.fd, wake_fd], [link.fd] if link.waits else [], [], self._wait_s(until, now)
+            (link.fd, wake_fd),
+            (link.fd,) if link.waits else (),
+            (),
+            self._wait_s(until, time.monotonic()),
         )
         if wake_fd in readable:
             os.read(wake_fd, 4096)
         if writable:
             link.flush()
         if link.fd not in readable:
-            return []
-        return [self._hear(parse(line)) for line in self._lines.feed(link.read())]
+            return False
+        data = link.read()
+        oks = self._lines.only_oks(data) if self.ready else 0
+        if oks:
+            heard.append(self._hear_oks(oks))
+        else:
+            heard += self._hear_lines(self._lines.feed(data))
+        if not self.ready or self.halted:
+            return False
+        if (out := flow.due(time.monotonic())) is not None:
+            link.write(out)  # before all that is not as urgent as the next line
+        return bool(oks) and wake_fd not in readable and not flow.room and not flow.failure
 
     def _wait_s(self, until: float, now: float) -> float | None:
         """How long nothing has to be done if nothing is heard; None for ever."""
         if self.halted:
-            return None
-        times = [self.flow.deadline, self._greet_at]
-        if self.ready and self.flow.ready:  # before that a new command could not go out anyway
-            times.append(until)
-        soonest = min((at for at in times if at is not None), default=None)
+            return None if self._stop_at is None else max(0.0, self._stop_at - now)
+        # Before all is taken a new command could not go out anyway.
+        ask_at = until if self.ready and self.flow.drained else None
+        soonest = self.flow.deadline
+        for at in (self._greet_at, self.alarm_at, ask_at):
+            if at is not None and (soonest is None or at < soonest):
+                soonest = at
         return None if soonest is None else max(0.0, soonest - now)
 
-    def _send(self, next_command: Callable[[float], str | None], now: float) -> None:
+    def _send(self, source: Source, now: float) -> None:
+        flow = self.flow
         if self._greet_at is not None and now >= self._greet_at:
-            # The empty line ends whatever was left half said on the wire.
-            self._link.write(b"\n" + self.flow.restart(now))
-            self._greet_at = None if self.heard_busy else now + GREET_AGAIN_S
+            self._greet(now)
             return
-        data = self.flow.due(now)
-        if data is None and self.flow.ready:
-            if self._greeting:
-                data = self.flow.send(self._greeting.popleft(), now)
-            elif self.ready and (command := next_command(now)) is not None:
-                data = self.flow.send(command, now)
-        if data is not None:
+        data = flow.due(now) or b""
+        if not self.ready:
+            if flow.drained and self._greeting:
+                data += flow.send(self._greeting.popleft(), now)
+        elif flow.drained or self._free_running:
+            lines = source.next_lines(now, room) if (room := flow.room) else []
+            self._free_running = bool(lines) or not flow.drained
+            if lines:
+                flow.add(lines)
+                data += flow.due(now) or b""
+            elif flow.drained and (command := source.next_command(now)) is not None:
+                data += flow.send(command, now)
+        if data:
             self._link.write(data)
+
+    def _greet(self, now: float) -> None:
+        # Left packed by one who was killed, it would understand nothing; others pass over this.
+        unpack = RESET if self._options.meatpack or self._greeted_before else b""
+        # The empty line ends whatever was left half said on the wire.
+        self._link.write(unpack + (b"\nM29\n" if self._closes_file else b"\n"))
+        self.flow.use(Form())
+        self._link.write(self.flow.restart(now))
+        self._greeted_before = True
+        self._greet_at = None if self.heard_busy else now + GREET_AGAIN_S
+
+    def _hear_lines(self, lines: list[bytes]) -> list[Heard]:
+        """Take in lines; plain oks in one go, as most lines are such."""
+        heard: list[Heard] = []
+        oks = 0
+        for line in lines:
+            if self.ready and line == b"ok":
+                oks += 1
+                continue
+            if oks:
+                heard.append(self._hear_oks(oks))
+                oks = 0
+            heard.append(self._hear(parse(line)))
+        if oks:
+            heard.append(self._hear_oks(oks))
+        return heard
+
+    def _hear_oks(self, count: int) -> Heard:
+        return Heard(_OK, tuple(self.flow.hear_oks(count, time.monotonic())))
 
     def _hear(self, message: Message) -> Heard:
         now = time.monotonic()
@@ -154,14 +250,20 @@ class Connection:
         return Heard(message, tuple(taken))
 
     def _learn_heat(self, heat: Heat) -> None:
-        if heat.bed_c is None:
-            heat = replace(heat, bed_c=self.heat.bed_c, bed_target_c=self.heat.bed_target_c)
-        self.heat = heat
+        """What a report leaves out stays as it was: some tell targets in lines of their own."""
+        before = self.heat
+        self.heat = Heat(
+            _known(heat.hotend_c, before.hotend_c),
+            _known(heat.hotend_target_c, before.hotend_target_c),
+            _known(heat.bed_c, before.bed_c),
+            _known(heat.bed_target_c, before.bed_target_c),
+        )
 
     def _greet_anew(self) -> None:
         self.booting = True
         self.ready = self.halted = self.heard_busy = False
         self._greeting.clear()
+        self._stop_at = None
         self._greet_at = 0.0
 
     def _greeted(self, command: str) -> None:
@@ -180,24 +282,89 @@ class Connection:
                 self._greeting.append(f"M155 S{REPORT_TEMPERATURES_S}")
             self._greeting.append("M27" if self.has_sd else "M105")
         elif not self._greeting:
+            self._choose_form()
             self.ready = True
+
+    def _choose_form(self) -> None:
+        """How lines travel from now on, as far as the lab wants it and the firmware can."""
+        options, profile = self._options, self.profile
+        if options.flow is FlowMode.WINDOW or (options.flow is FlowMode.AUTO and profile.window):
+            self.flow.allow_window(options.receive_buffer_bytes or profile.receive_buffer_bytes)
+        if options.meatpack and self.can("MEATPACK"):
+            self.flow.use(Packed(shorten=options.shrink))
+        else:
+            self.flow.use(Form(shorten=options.shrink))
 
     @property
     def has_sd(self) -> bool:
         """Could a print run from a card in the printer? Unless it says no, it could."""
         return self.capabilities.get("SDCARD", True)
 
+    @property
+    def acts_at_once(self) -> bool:
+        """Does it act on emergency commands whatever it is doing?"""
+        return self.can("EMERGENCY_PARSER")
+
     def interrupt(self) -> None:
         """Stop waiting for heat and drop planned moves at once, where the firmware can."""
-        if self.can("EMERGENCY_PARSER"):
+        if self.acts_at_once:
             # Without numbers: these are read before the numbering is looked at.
-            self._link.write(b"M108\nM410\n")
-            self.flow.resync(time.monotonic())
+            self.flow.withdraw()
+            self.interject("M108\nM410")
+
+    def interject(self, command: str) -> None:
+        """Say a command now, beside the numbering, whatever waits for an answer."""
+        unsent = self.flow.withdraw()
+        self._link.write(self.flow.form.closing + command.encode("ascii") + b"\n")
+        self.flow.resync(time.monotonic())
+        self.flow.add(unsent)
+
+    def emergency_stop(self) -> bool:
+        """Stop everything, at once, by the best way that this printer offers.
+
+        Without an emergency parser the stop waits in the receive buffer for its turn; a board
+        that resets when the port is opened is reset instead, which ends all heating as well.
+        Returns whether it was.
+        """
+        self.halted = True
+        self._stops_left, self._stop_at = _STOPS, 0.0
+        self._stop_again(time.monotonic())
+        hears = self.acts_at_once or self.profile.emergency_at_once
+        if self.profile.resets_on_open and not hears:
+            self._link.pulse_dtr()
+            return True
+        return False
+
+    def _stop_again(self, now: float) -> None:
+        """Say the stop until the printer says that it has halted, or often enough."""
+        if self._stop_at is None or now < self._stop_at:
+            return
+        self._stops_left -= 1
+        self._stop_at = now + STOP_AGAIN_S if self._stops_left > 0 else None
+        stop = self.profile.emergency_stop.encode("ascii")
+        self._link.cut_in(b"%s\n%s\n" % (self.flow.form.closing, stop))
+
+    def heard_halt(self) -> None:
+        """It says itself that it has halted."""
+        self.halted, self._stop_at = True, None
 
     def blurt(self, commands: list[str]) -> None:
         """Say commands without numbers and without waiting for answers, as a last word."""
+        self._link.write(self._plain())
         for command in commands:
             self._link.write(command.encode("ascii") + b"\n")
 
+    def _plain(self) -> bytes:
+        """What has to be said before plain lines are understood."""
+        closing = self.flow.form.closing
+        self.flow.use(Form())
+        return closing
+
     def close(self) -> None:
+        with suppress(LinkLost):
+            self._link.write(self._plain())
         self._link.close()
+
+
+def _known(now: float | None, before: float | None) -> float | None:
+    return before if now is None else now

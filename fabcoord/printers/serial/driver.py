@@ -12,16 +12,19 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from fabcoord.errors import PrinterOffline
+from fabcoord.errors import PrinterError, PrinterOffline
 from fabcoord.printers.base import Found, PrintOrder, Status
 from fabcoord.printers.profiles import FirmwareProfile
 from fabcoord.printers.serial.connection import Connection
+from fabcoord.printers.serial.heat import HeatRules
 from fabcoord.printers.serial.link import LinkLost
+from fabcoord.printers.serial.options import WireOptions
 from fabcoord.printers.serial.session import Session
 
 GREETING_S = 3.0  # for a printer that is up
 GREETING_WHILE_BOOTING_S = 12.0  # for one that was heard to start
 START_S = 10.0
+UPLOAD_LOOK_S = 0.5
 
 
 class SerialPrinter:
@@ -31,15 +34,27 @@ class SerialPrinter:
         port: the device, best one of ``/dev/serial/by-path``.
         baud: line rate.
         profile: the firmware's dialect; None finds it out from M115.
+        options: how lines travel, as the lab wants it.
+        from_card: print from the card in the printer, which then needs no host.
+        rules: what counts as dangerous or forgotten heat.
     """
 
     def __init__(
-        self, port: str, baud: int = 115200, profile: FirmwareProfile | None = None
+        self,
+        port: str,
+        baud: int = 115200,
+        profile: FirmwareProfile | None = None,
+        options: WireOptions | None = None,
+        *,
+        from_card: bool = False,
+        rules: HeatRules | None = None,
     ) -> None:
         self._port = port
         self._baud = baud
         self._profile = profile
-        self._session = Session()
+        self._options = options
+        self._from_card = from_card
+        self._session = Session(from_card=from_card, rules=rules)
         self._changed = threading.Condition()  # guards the session; notified when it changes
         self._connection: Connection | None = None
         self._thread: threading.Thread | None = None
@@ -61,7 +76,11 @@ class SerialPrinter:
             if self._connection is not None:
                 return
         self._disconnect()
-        connection = Connection(self._port, self._baud, self._profile)
+        connection = Connection(
+            *(self._port, self._baud, self._profile),
+            options=self._options,
+            closes_file=self._from_card,
+        )
         with self._changed:
             self._connection = connection
             self._session.connected(connection)
@@ -82,8 +101,31 @@ class SerialPrinter:
             return self._session.status(time.monotonic())
 
     def transfer(self, order: PrintOrder, progress: Callable[[float], None]) -> None:
-        """Nothing to bring: the file is streamed from where it lies."""
+        """Write the file to the card where it is printed from there; else it stays where it is."""
+        if self._from_card:
+            self._upload(order, progress)
         progress(1.0)
+
+    def _upload(self, order: PrintOrder, progress: Callable[[float], None]) -> None:
+        with self._changed:
+            upload = self._session.want_upload(order, time.monotonic())
+            self._wake()
+        try:
+            while not upload.over:
+                progress(upload.progress)  # may raise: nobody wants the file any more
+                with self._changed:
+                    self._changed.wait_for(lambda: upload.over, UPLOAD_LOOK_S)
+        except BaseException:
+            with self._changed:
+                upload.give_up("Given up.")
+                self._wake()
+                self._changed.wait_for(lambda: upload.over, START_S)
+            raise
+        finally:
+            with self._changed:
+                self._session.drop_upload(upload)
+        if upload.failure:
+            raise PrinterError(f"The file did not get onto the printer's card. {upload.failure}")
 
     def start(self, order: PrintOrder) -> None:
         with self._changed:
@@ -112,8 +154,14 @@ class SerialPrinter:
             self._session.cancel(attempt_id)
             self._wake()
 
+    def answer(self, choice: int) -> None:
+        """Answer the printer's question, `Status.prompt`, with the choice of this index."""
+        with self._changed:
+            self._session.answer(choice)
+            self._wake()
+
     def find(self, attempt_id: str) -> Found:
-        """What this very object knows; a printer that is streamed to knows no attempts."""
+        """What this very object knows, or the card says; one that is streamed to knows nothing."""
         with self._changed:
             return self._session.find(attempt_id)
 
@@ -180,22 +228,30 @@ class SerialPrinter:
     def _converse(self, connection: Connection) -> None:
         session = self._session
         while not self._closing:
-            heard = connection.step(self._next_command, session.next_at(), self._wake_read)
+            heard = connection.step(self, session.next_at(), self._wake_read)
+            now = time.monotonic()
             with self._changed:
                 for message in heard:
-                    session.hear(message)
+                    session.hear(message, now)
+                session.watch_heat(now)
                 if session.interrupt_wanted:
                     session.interrupt_wanted = False
                     connection.interrupt()
                 self._changed.notify_all()
 
-    def _next_command(self, now: float) -> str | None:
+    # What the connection asks for, from that thread
+
+    def next_command(self, now: float) -> str | None:
         with self._changed:
             starting = self._session.starting
             command = self._session.next_command(now)
             if starting and not self._session.starting:
                 self._changed.notify_all()
             return command
+
+    def next_lines(self, now: float, most: int) -> list[str]:
+        with self._changed:
+            return self._session.next_lines(now, most)
 
     def _say_last_words(self, connection: Connection) -> None:
         """Our print ends with this connection: its heat goes off, if the printer still hears."""

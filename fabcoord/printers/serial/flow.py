@@ -1,7 +1,10 @@
 """Which line goes next: numbering, answers, resends, lost answers. No I/O and no clock of its own.
 
-One line at a time is on its way ("ping-pong"): the next goes when the last is answered. That is
-what Marlin's authors ask of hosts, and what keeps a 128-byte receive buffer from overflowing.
+At first one line at a time is on its way ("ping-pong"): the next goes when the last is answered.
+That is what Marlin's authors ask of hosts. Where the firmware is known to bear it, as many lines
+go ahead as surely fit into its receive buffer (`window`). The first damaged line among these stops
+all: what is in flight is left to run dry, and from the line that is asked for one goes at a time
+again, until the line has been clean for a while.
 
 The one thing that cannot be told from a plain ``ok`` is which line it belongs to. So when an
 answer is missing, a numbered M105 goes out as *probe*: its ``ok T:…`` can only mean that all
@@ -13,23 +16,29 @@ M105 waits for its own kind of ok, which also uses up an ok too many.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterable
+from typing import NamedTuple
 
 from fabcoord.printers.profiles import FirmwareProfile
-from fabcoord.printers.serial.framing import code_of, frame
-from fabcoord.printers.serial.parser import Busy, LineFault, Message, Ok, Resend, Wait
+from fabcoord.printers.serial.framing import Form, code_of
+from fabcoord.printers.serial.parser import Busy, LineFault, Message, Ok, Report, Resend, Wait
+from fabcoord.printers.serial.window import Window
 
-HISTORY_LINES = 50
+HISTORY_LINES = 64  # at least; a Resend may ask for any of them
+LINES_AHEAD = 8  # at least, numbered before their turn
+SHORTEST_LINE_BYTES = 8
+SILENCE_S = 1.0  # until the first probe, doubled with each; a lost ok costs no more
 RESEND_OK_S = 0.5  # the ok behind a Resend belongs to it; some firmware leaves it out
 LINE_FAULT_S = 1.0  # a complaint about a line that no Resend follows
+QUIET_S = 0.06  # without a complaint: all that was in flight has been judged
 WAIT_S = 1.0  # a "wait" that comes sooner may have crossed our line
 LONGEST_STORM = 10  # resends without a line getting through
-MOST_SILENCES = 4  # answers missed in a row; with doubling waits that is about a minute
+MOST_SILENCES = 6  # answers missed in a row; with doubling waits that is about two minutes
 PLAIN_AFTER_SILENCES = 2  # then an ok without temperatures may be all that M105 ever gets
+PROBE = "M105"
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
+class Sent(NamedTuple):
     """A line that was given a number, kept for as long as it may be asked for again."""
 
     number: int
@@ -40,102 +49,221 @@ class Sent:
 class Flow:
     """The state of one conversation.
 
-    The caller asks `due` for what must be sent, then, when `ready`, hands over a new command with
-    `send`; gives every message to `hear`; and calls `due` again at `deadline`. All times are
-    seconds of one clock of the caller's choice.
+    The caller asks `due` for what must be sent; hands over new commands with `send` when `drained`,
+    or with `add` when there is `room` for commands that need not wait for those before them; gives
+    every message to `hear`; and calls `due` again at `deadline`. All times are seconds of one
+    clock of the caller's choice.
+
+    Numbers, in order: ``_acked`` ≤ ``_cleared`` < ``_cursor`` ≤ ``_sent`` + 1 ≤ ``_last`` + 1.
     """
 
     def __init__(self, profile: FirmwareProfile) -> None:
         self.profile = profile
+        self.form = Form()
+        self.window = Window()
         self.resends = 0
         self.lost_answers = 0
         self.stray_oks = 0
+        self.planner_free: int | None = None  # blocks, where the firmware tells
         self.failure = ""  # why the conversation cannot go on, empty while it can
         self.deadline: float | None = None
         self._history: deque[Sent] = deque(maxlen=HISTORY_LINES)
+        self._plain_probes = False  # this firmware answers M105 with an ok like any other
+        self._says_busy = False
+        self._queue_slots = 0  # behind the command being carried out, where the firmware tells
+        self._forget()
+
+    def _forget(self) -> None:
+        self._history.clear()
         self._last = -1  # number of the newest line
+        self._sent = -1  # number of the newest line that ever went out
         self._cursor = 0  # number of the next line to go out
         self._acked = -1  # all lines up to here were taken
-        self._awaiting = False  # a line is out and not answered
+        self._told = -1  # all lines up to here were reported as taken
+        self._cleared = -1  # all lines up to here have left the receive buffer
+        self._sizes: deque[int] = deque()  # of the lines behind these that are out
+        self._on_way = 0  # their sum
+        self._checks: deque[int] = deque()  # numbers of the M105 that are not answered
+        self._late_heat = 0  # answers to M105 that may still come, and mean nothing then
+        self._reported = False  # temperatures came in a line of their own since the last M105
         self._resend_open = False  # a Resend came, its ok did not yet
-        self._line_open = False  # the newest line was unanswered when the Resend came
-        self._probe_open = False  # only what answers an M105 counts as answer
-        self._plain_probes = False  # this firmware answers M105 with an ok like any other
+        self._asked = -1  # the line that it asked for
+        self._quiet_at: float | None = None  # nothing is sent before
+        self._sync = False  # an M105 has to make sure which ok belongs to which line
+        self._open_form = True  # what opens the form of the lines has to be said (again)
         self._sent_at = 0.0
-        self._says_busy = False
         self._silences = 0
         self._storm = 0
+        self.failure = ""
+        self.deadline = None
 
     # Sending -------------------------------------------------------------------------------
 
     @property
-    def ready(self) -> bool:
-        """May a new command be sent now?"""
-        return not self._awaiting and self._cursor > self._last and not self.failure
+    def drained(self) -> bool:
+        """Was all taken, so that any command may be sent now?"""
+        return (
+            self._acked == self._last
+            and not self._resend_open
+            and not self.failure
+            and (self.deadline is None or self._quiet_at is not None)
+        )
+
+    @property
+    def room(self) -> int:
+        """How many commands may be added ahead of their turn; 0 while there are enough."""
+        if self.failure or self._cursor <= self._sent:
+            return 0
+        most = LINES_AHEAD + self.window.bytes // 16
+        ahead = self._last - self._sent
+        return most - ahead if 2 * ahead <= most else 0
+
+    @property
+    def waiting(self) -> int:
+        """How many commands were handed over and are not known to be taken."""
+        return self._last - self._acked
+
+    def use(self, form: Form) -> None:
+        """Write lines in this form from now on; only while `drained`."""
+        self.form, self._open_form = form, True
+
+    def allow_window(self, receive_buffer_bytes: int) -> None:
+        """Let several lines be on their way from now on, up to this many bytes."""
+        self.window.allow(receive_buffer_bytes)
+        window = self.window.bytes
+        most = HISTORY_LINES + window // SHORTEST_LINE_BYTES + LINES_AHEAD + window // 16
+        self._history = deque(self._history, maxlen=most)
 
     def restart(self, now: float) -> bytes:
         """Begin to count anew; forgets every line that is out."""
-        self._history.clear()
-        self._last, self._cursor, self._acked = -1, 0, -1
-        self._awaiting = self._resend_open = self._probe_open = False
-        self._silences = self._storm = 0
-        self.failure = ""
+        self._forget()
         return self.send("M110 N0", now)
 
     def send(self, command: str, now: float) -> bytes:
-        """The bytes of a new command; only while `ready`."""
-        self._last += 1
-        data = frame(self._last, command)
-        self._history.append(Sent(self._last, command, data))
-        self._cursor = self._last + 1
-        self._await(command, now)
-        return data
+        """The bytes of a new command; only while `drained`."""
+        self.add((command,))
+        out = bytearray()
+        self._put(out, now)
+        return bytes(out)
+
+    def add(self, commands: Iterable[str]) -> None:
+        """Give commands their numbers; `due` sends them when their turn comes."""
+        line, history, number = self.form.line, self._history, self._last
+        for command in commands:
+            number += 1
+            history.append(Sent(number, command, line(number, command)))
+            if command == PROBE:
+                self._checks.append(number)
+        self._last = number
+
+    def withdraw(self) -> list[str]:
+        """Take back the commands that never went out."""
+        commands = [self._history.pop().command for _ in range(self._last - self._sent)]
+        self._last = self._sent
+        while self._checks and self._checks[-1] > self._last:
+            self._checks.pop()
+        return commands[::-1]
 
     def resync(self, now: float) -> None:
         """Bytes went out beside the numbering: find out by probe where the firmware is."""
-        self._awaiting, self._probe_open = True, True
         self._resend_open = False
+        self._quiet_at = None
         self._silences = -1  # the probe that follows is no missed answer
+        self._open_form = True
         self.deadline = now
 
     def due(self, now: float) -> bytes | None:
-        """What has to go out now besides new commands: a resend or a probe."""
+        """What has to go out now: lines whose turn has come, a resend, a probe."""
         if self.failure:
             return None
-        if self._awaiting:
-            if self.deadline is None or now < self.deadline:
-                return None
-            if not self._resend_open:
-                return self._probe(now)
-            self._hear_resend_ok(now)  # it will not come any more
-        if self._cursor > self._last:
+        late = self.deadline is not None and now >= self.deadline
+        if not late and self._cursor > self._last and not self._sync:
             return None
+        out = bytearray()
+        if late:
+            self._overdue(out, now)
+        if self._resend_open or self._quiet_at is not None or self.failure:
+            return None
+        if self._sync and self._cursor > self._sent:
+            self._sync = False
+            self._insert_probe()
+        while self._cursor <= self._last and self._fits():
+            self._put(out, now)
+        return bytes(out) if out else None
+
+    def _fits(self) -> bool:
+        if self._acked + 1 == self._cursor:
+            return True
+        room = self.window.bytes - self._on_way
+        return room > 0 and len(self._line(self._cursor).data) <= room and not self._checks_out
+
+    @property
+    def _checks_out(self) -> bool:
+        """Is an M105 on its way? Nothing goes behind it before it is answered."""
+        return bool(self._checks) and self._checks[0] < self._cursor
+
+    def _put(self, out: bytearray, now: float) -> None:
+        """Let the line at the cursor go out."""
         line = self._line(self._cursor)
+        size = len(line.data)
+        if self._open_form:
+            self._open_form = False
+            out += self.form.opening
+            size += len(self.form.opening)
+        out += line.data
+        self._sizes.append(size)
+        self._on_way += size
+        if self._cursor == self._acked + 1:
+            self.deadline = now + self._timeout_s(line.command)
+        if line.command == PROBE:
+            self._reported = False
         self._cursor += 1
-        self._await(line.command, now)
-        return line.data
-
-    def _probe(self, now: float) -> bytes | None:
-        self._silences += 1
-        if self._silences > 0:
-            self.lost_answers += 1
-        if self._silences > MOST_SILENCES:
-            self.failure = "it does not answer any more"
-            self.deadline = None
-            return None
-        return self.send("M105", now)
-
-    def _await(self, command: str, now: float) -> None:
-        self._awaiting, self._resend_open = True, False
-        self._probe_open = command == "M105" and not self._plain_probes
+        self._sent = max(self._sent, self._cursor - 1)
         self._sent_at = now
-        self.deadline = now + self._timeout_s(command)
+
+    def _overdue(self, out: bytearray, now: float) -> None:
+        """Something that should have come by now has not."""
+        if self._resend_open:
+            self._resend_open = False  # its ok will not come any more
+            self._rest(now)
+        if self._quiet_at is not None:
+            if now >= self._quiet_at:
+                self._quiet_at = None
+                self._rearm(now)
+        elif self._cursor <= self._sent:
+            # The firmware asked for this line, so it has those before.
+            self.lost_answers += self._cursor - 1 - self._acked
+            self._take(self._cursor - 1, now)
+        elif self.deadline is not None and now >= self.deadline:
+            self._silences += 1
+            if self._silences > MOST_SILENCES:
+                self.failure = "it does not answer any more"
+                self.deadline = None
+                return
+            self._insert_probe()
+            # Whatever is out has left the receive buffer for the queue long ago, so there is room.
+            # The end of line completes one whose own was lost.
+            out += self.form.opening + self.form.end
+            self._open_form = False
+            self._put(out, now)
+            self.deadline = now + self._timeout_s(PROBE)
+
+    def _insert_probe(self) -> None:
+        """Put an M105 before the lines that never went out; these get new numbers."""
+        self.add([PROBE, *self.withdraw()])
 
     def _timeout_s(self, command: str) -> float:
         profile = self.profile
-        if not self._says_busy and code_of(command) in profile.long_commands:
-            return profile.long_timeout_s
-        return profile.probe_after_s * 2.0 ** max(0, self._silences)
+        is_move = command.startswith("G1 ")  # as nearly all are
+        if not is_move and code_of(command) in profile.long_commands:
+            return profile.probe_after_s if self._says_busy else profile.long_timeout_s
+        return min(SILENCE_S, profile.probe_after_s) * 2.0 ** max(0, self._silences)
+
+    def _rearm(self, now: float) -> None:
+        """Set the deadline for the line whose answer is the next to come."""
+        front = self._acked + 1
+        out = front < self._cursor
+        self.deadline = now + self._timeout_s(self._line(front).command) if out else None
 
     def _line(self, number: int) -> Sent:
         return self._history[number - self._last - 1]
@@ -151,60 +279,122 @@ class Flow:
         elif isinstance(message, Busy):
             self._says_busy = True
             self._silences = min(self._silences, 0)
-            if self._awaiting and not self._resend_open:
+            if self.deadline is not None and not self._resend_open and self._quiet_at is None:
                 self.deadline = now + self.profile.probe_after_s
+        elif isinstance(message, Report):
+            self._reported = True
         elif isinstance(message, Wait):
-            if self._awaiting and now - self._sent_at > WAIT_S:
+            if self.deadline is not None and now - self._sent_at > WAIT_S:
                 self.deadline = now
-        elif isinstance(message, LineFault) and self._awaiting and self.deadline is not None:
+        elif isinstance(message, LineFault) and self.deadline is not None:
             self.deadline = min(self.deadline, now + LINE_FAULT_S)
         return []
 
+    def hear_oks(self, count: int, now: float) -> list[str]:
+        """As many plain oks, one after the other: what `hear` does, in one go."""
+        through = self._acked + count
+        simple = not self._resend_open and not self._silences and through < self._cursor
+        if simple and not (self._checks and self._checks[0] <= through):
+            return self._take(through, now)
+        return [command for _ in range(count) for command in self._hear_ok(Ok(), now)]
+
     def _hear_ok(self, ok: Ok, now: float) -> list[str]:
         if self._resend_open:
-            self._hear_resend_ok(now)
+            self._resend_open = False
+            self._rest(now)
             return []
-        if not self._awaiting:
+        front = self._acked + 1
+        through = self._through(ok, front) if front < self._cursor else None
+        if through is None:
             self.stray_oks += 1
             return []
-        if ok.number is not None and self._acked < ok.number < self._cursor - 1:
-            return []  # a late answer to an earlier line
-        if self._probe_open and ok.heat is None and ok.number is None:
-            if self._silences < PLAIN_AFTER_SILENCES:
-                return []
-            self._plain_probes = True
-        self._awaiting = self._probe_open = False
-        self._silences = self._storm = 0
-        self.deadline = None
-        taken = [self._line(n).command for n in range(self._acked + 1, self._cursor)]
-        self._acked = max(self._acked, self._cursor - 1)
+        self.planner_free = ok.planner_free
+        if ok.number is not None and ok.queue_free is not None:
+            self._look_into_queue(ok.number, ok.queue_free)
+        if ok.number is not None or ok.heat is not None:
+            self.lost_answers += through - front
+        return self._take(through, now)
+
+    def _through(self, ok: Ok, front: int) -> int | None:
+        """The newest line that this ok says is taken; None when it belongs to no line."""
+        if ok.number is not None and front <= ok.number < self._cursor:
+            return ok.number
+        if self._checks_out and ok.heat is not None:
+            if self._silences <= 0:
+                return self._checks[0]
+            # Asked more than once, the answers cannot be told apart: all that came was taken.
+            out = [number for number in self._checks if number < self._cursor]
+            self._late_heat += len(out) - 1
+            return out[-1]
+        if ok.heat is not None and self._late_heat > 0:
+            self._late_heat -= 1
+            return None
+        if self._checks and self._checks[0] == front and ok.number is None:
+            if not (self._plain_probes or self._reported):
+                if self._silences < PLAIN_AFTER_SILENCES:
+                    return None
+                self._plain_probes = True
+            if self._silences > 0:
+                return self._cursor - 1
+        return front
+
+    def _look_into_queue(self, number: int, queue_free: int) -> None:
+        """Lines in the firmware's queue do not fill its receive buffer any more.
+
+        The fullest report is that of an empty queue, as it counts the command being carried out.
+        """
+        self._queue_slots = max(self._queue_slots, queue_free)
+        queued = self._queue_slots - queue_free
+        self._clear(min(number + queued, self._cursor - 1))
+
+    def _clear(self, through: int) -> None:
+        while self._cleared < through:
+            self._cleared += 1
+            self._on_way -= self._sizes.popleft()
+
+    def _take(self, through: int, now: float) -> list[str]:
+        self.window.clean(through - self._acked)
+        untold = range(max(self._told, self._acked) + 1, through + 1)
+        taken = [self._line(number).command for number in untold]
+        self._acked = through
+        self._told = max(self._told, through)
+        self._clear(through)
+        while self._checks and self._checks[0] <= through:
+            self._checks.popleft()
+        self._silences = 0
+        if through >= self._asked:
+            self._storm = 0
+        if self._quiet_at is None:
+            self._rearm(now)
         return taken
 
-    def _hear_resend_ok(self, now: float) -> None:
-        """The ok that belongs to a Resend: the lines asked for may go now.
-
-        When none was asked for, the line that was out still waits for an ok of its own.
-        """
-        self._resend_open = False
-        self._awaiting = self._line_open and self._cursor > self._last
-        self.deadline = None
-        if self._awaiting:
-            self.deadline = now + self._timeout_s(self._line(self._last).command)
+    def _rest(self, now: float) -> None:
+        """The Resend has had its ok: the lines asked for may go, after the quiet if need be."""
+        self._rearm(now)
+        if self._quiet_at is not None:
+            self.deadline = self._quiet_at
 
     def _hear_resend(self, number: int, now: float) -> None:
         self.resends += 1
-        self._storm += 1
         self._silences = 0
+        draining = self._quiet_at is not None
+        if self.window.fault() or draining:
+            self._quiet_at = now + QUIET_S
+        if not draining:
+            self._storm += 1
         if self._storm > LONGEST_STORM:
             self.failure = f"it asked for line {number} again and again: check cable and baud rate"
             self.deadline = None
             return
         oldest = self._last - len(self._history) + 1
-        if not oldest <= number <= self._last + 1:
+        if not max(0, oldest) <= number <= self._sent + 1:
             # Garbled, or the answer to our M110 itself: the line that is out has to go again.
-            number = min(self._acked + 1, self._last)
-        if not self._resend_open:
-            self._line_open = self._awaiting
-        self._cursor = number
-        self._awaiting, self._resend_open, self._probe_open = True, True, False
+            number = min(self._acked + 1, self._sent)
+        self._cursor = self._asked = number
+        # Lines before it were received, and the firmware has just emptied its receive buffer.
+        self._acked = min(self._acked, number - 1)
+        self._cleared = number - 1
+        self._sizes.clear()
+        self._on_way = 0
+        self._resend_open = self._sync = self._open_form = True
         self.deadline = now + RESEND_OK_S

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from dataclasses import dataclass, field
 from functools import reduce
 from operator import xor
+
+from fabcoord.printers.serial.shrink import shrink
 
 _OWN_FRAME = re.compile(r"^N\d+\s*|\s*\*\s*\d*\s*$")
 _CODE = re.compile(r"([A-Z])\s*0*(\d+(?:\.\d+)?)", re.IGNORECASE)
 _SHORTENED = frozenset({"M117", "M118"})  # text for people: may be cut, anything else may not
-_FRAME_BYTES = 16  # "N", a number of up to ten digits, a space, "*", three digits, end of line
+FRAME_BYTES = 16  # "N", a number of up to ten digits, a space, "*", three digits, end of line
 
 
 class UnsendableLine(ValueError):
@@ -51,7 +54,7 @@ def sanitise(line: str, longest_bytes: int) -> str | None:
         if code_of(command) == "M110":
             return None  # the numbering is ours
         command = command.replace("M110", "M 110")
-    room = longest_bytes - _FRAME_BYTES
+    room = longest_bytes - FRAME_BYTES
     if len(command) > room:
         if code_of(command) not in _SHORTENED:
             raise UnsendableLine(f"a line of {len(command)} characters: {command[:40]}…")
@@ -63,3 +66,17 @@ def frame(number: int, command: str) -> bytes:
     """The line as it goes over the wire: ``N<number> <command>*<checksum>`` and its end."""
     body = b"N%d %s" % (number, command.encode("ascii"))
     return b"%s*%d\n" % (body, reduce(xor, body))
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How commands look on the wire; unless told otherwise it leaves them as they are."""
+
+    shorten: bool = False  # write moves as short as they can be
+    opening: bytes = field(init=False, default=b"")  # said before lines of this form
+    closing: bytes = field(init=False, default=b"")  # said before plain lines are understood again
+    end: bytes = field(init=False, default=b"\n")  # the end of a line, by itself
+
+    def line(self, number: int, command: str) -> bytes:
+        """One numbered line."""
+        return frame(number, shrink(command) if self.shorten else command)

@@ -13,7 +13,7 @@ from fabcoord.printers.serial.parser import Position
 from fabcoord.printers.serial.stream import PAUSE, ForbiddenCommand, GcodeStream
 
 # An M105 gets an answer that no other line can get, so all before it was surely taken.
-_MARK = "M105"
+MARK = "M105"
 
 
 class Phase(StrEnum):
@@ -29,11 +29,9 @@ class Phase(StrEnum):
 
 
 class Job:
-    """The print of one order. Raises OSError when the file cannot be opened.
+    """The print of one order. Raises OSError when the file cannot be opened."""
 
-    `next_command` is asked only when all that it gave before was taken by the printer, so being
-    asked is itself the news that a script, or homing, is through.
-    """
+    survives = False  # a lost connection ends this print
 
     def __init__(self, order: PrintOrder, profile: FirmwareProfile, now: float) -> None:
         self.order = order
@@ -45,7 +43,9 @@ class Job:
         self.started_at = now
         self._profile = profile
         self._stream = GcodeStream(order.path, profile.longest_line_bytes)
+        self.line = 0  # of the file, the last that the printer has acknowledged
         self._script: deque[str] = deque()
+        self._sent: deque[tuple[str, int]] = deque()  # from the file, not acknowledged yet
         self._homing = self._homed = False
         self._wants_pause = False
         self._place: dict[str, float | str] | None = None  # where the head was before parking
@@ -68,18 +68,24 @@ class Job:
         park = self._profile.script("park") if self._homed else []
         self._run(
             Phase.CLEARING_UP,
-            [*self._profile.script("cool"), *park, *self._profile.script("release"), _MARK],
+            [*self._profile.script("cool"), *park, *self._profile.script("release"), MARK],
         )
 
     # Commands ------------------------------------------------------------------------------
 
+    @property
+    def paused(self) -> bool:
+        return self.phase in (Phase.PARKING, Phase.PAUSED)
+
     def next_command(self, position: Position | None) -> str | None:
         """The next command to send, None while there is none.
+
+        Asked only when all that it gave before was taken by the printer, so being asked is itself
+        the news that a script is through.
 
         Args:
             position: what the printer's M114 said last.
         """
-        self._homed, self._homing = self._homed or self._homing, False
         while not self.over:
             if self._script:
                 return self._script.popleft()
@@ -92,6 +98,19 @@ class Job:
             else:
                 self._go_on(position)
         return None
+
+    def next_lines(self, most: int) -> list[str]:
+        """Lines of the file that need not wait for those before; empty while others have to go."""
+        if self.phase is not Phase.STREAMING or self._wants_pause or self._script or self.over:
+            return []
+        try:
+            lines = self._stream.next_moves(most)
+        except OSError as error:
+            self.clear_up(Outcome.FAILED, f"The file cannot be printed: {error}.")
+            return []
+        self._sent.extend(lines)
+        self.lines_sent += len(lines)
+        return [command for command, _ in lines]
 
     def _go_on(self, position: Position | None) -> None:
         """From a phase that is through to the one behind it."""
@@ -121,15 +140,23 @@ class Job:
             return None
         if command is None:
             self.outcome = Outcome.FINISHED
-            self._run(Phase.ENDING, [*self._profile.script("end"), _MARK])
+            self._run(Phase.ENDING, [*self._profile.script("end"), MARK])
         elif command is PAUSE:
             self.pause("The file asks for a pause here.")
             return None
         else:
             self.lines_sent += 1
+            self._sent.append((command, self._stream.line))
             if command.startswith(("G28", "M18", "M84")):
                 self._homing, self._homed = command.startswith("G28"), False
         return command
+
+    def took(self, command: str) -> None:
+        """The printer has acknowledged a command, in the order in which they were given."""
+        if self._sent and self._sent[0][0] is command:
+            self.line = self._sent.popleft()[1]
+            if self._homing and command.startswith("G28"):
+                self._homed, self._homing = True, False
 
     def _run(self, phase: Phase, script: list[str]) -> None:
         self.phase = phase
@@ -168,6 +195,7 @@ class Job:
             layer=stream.layer,
             layers=order.layers or stream.layers,
             remaining_s=remaining_s,
+            line=self.line,
         )
 
     def close(self) -> None:

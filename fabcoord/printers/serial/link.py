@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import termios
+import time
 from contextlib import suppress
 
 import serial
@@ -70,6 +71,10 @@ class SerialLink:
         """Send what waits. Raises LinkLost."""
         del self._unsent[: self._put(bytes(self._unsent))]
 
+    def cut_in(self, data: bytes) -> None:
+        """Send before all that waits, which is dropped. Raises LinkLost."""
+        self._unsent = bytearray(data[self._put(data) :])
+
     @property
     def waits(self) -> bool:
         """Is there something that the port has not taken yet?"""
@@ -82,6 +87,13 @@ class SerialLink:
             return 0
         except OSError as error:
             raise LinkLost(os.strerror(error.errno or errno.EIO)) from error
+
+    def pulse_dtr(self) -> None:
+        """Pull the line that resets many boards; a no-op where there is none."""
+        with suppress(OSError):
+            self._serial.dtr = False
+            time.sleep(0.05)
+            self._serial.dtr = True
 
     def close(self) -> None:
         with suppress(OSError):  # gone already; the descriptor is released all the same

@@ -24,6 +24,8 @@ class Ok:
 
     number: int | None = None
     heat: Heat | None = None  # the answer to M105
+    planner_free: int | None = None  # blocks, with ADVANCED_OK
+    queue_free: int | None = None  # commands, with ADVANCED_OK
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,10 +75,31 @@ class SdIdle:
 
 
 @dataclass(frozen=True, slots=True)
+class SdPaused:
+    """A print from the SD card is paused (Prusa says so; Marlin is silent about it)."""
+
+
+@dataclass(frozen=True, slots=True)
 class SdFile:
-    """The file on the SD card that was opened."""
+    """A file on the SD card: just opened, or the current one, whose name is empty for none."""
 
     name: str
+    size: int | None = None
+    opened: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SdWriting:
+    """A file on the SD card is being written, or (``saved``) has been."""
+
+    saved: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SdRefused:
+    """The card does not do what was asked of it."""
+
+    text: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,26 +158,39 @@ class Other:
 
 
 Message = (
-    Ok | Resend | Busy | Wait | Started | Report | SdProgress | SdIdle | SdFile | Firmware
-    | Capability | Position | Action | LineFault | Failure | Other
+    Ok | Resend | Busy | Wait | Started | Report | SdProgress | SdIdle | SdPaused | SdFile
+    | SdWriting | SdRefused | Firmware | Capability | Position | Action | LineFault | Failure
+    | Other
 )  # fmt: skip
 
 _PLAIN_OK = Ok()
 _NUMBER = r"(-?\d{1,4}(?:\.\d{1,6})?)"
 _HEAT = re.compile(rf"(?:^|\s)(T0?|B):\s*{_NUMBER}(?:\s*/\s*{_NUMBER})?")
 _OK_NUMBER = re.compile(r"ok\s+N?:?(\d{1,10})(?:\s|$)")
+_OK_FREE = re.compile(r"\sP(\d{1,4})\s+B(\d{1,4})(?:\s|$)")
 _RESEND = re.compile(r"(?:resend|rs)\b[:\s]*N?:?\s*(\d{1,10})", re.IGNORECASE)
 _SD = re.compile(r"SD printing byte (\d{1,12})\s*/\s*(\d{1,12})")
-_SD_FILE = re.compile(r"(?:File opened|Current file):\s*(\S.*?)(?:\s+Size:.*)?$")
+_SD_FILE = re.compile(r"(File opened|Current file):\s*(\S.*?)(?:\s+Size:\s*(\d{1,12}).*)?$")
+_SD_REFUSED = re.compile(
+    r"open failed|error writing|no (?:sd|media) card|sd init fail", re.IGNORECASE
+)
+_BUSY = re.compile(r"(?:echo:\s*|//\s*)?busy:\s*(.*)", re.IGNORECASE)
+_TARGET = re.compile(rf"Target(Extr0|Bed):\s*{_NUMBER}")
+# Garbage may stick to the first word after a reset.
+_START = re.compile(
+    r"[^ -~]*start|echo: ?(?:PowerUp|(?:External|Brown out|Watchdog|Software) Reset)"
+)
 _FIRMWARE = re.compile(r"FIRMWARE_NAME:\s*(.+?)(?=\s+[A-Z][A-Z0-9_]*:|$)")
 _CAPABILITY = re.compile(r"Cap:([A-Z0-9_]+):([01])$")
 _POSITION = re.compile(rf"X:\s*{_NUMBER}\s+Y:\s*{_NUMBER}\s+Z:\s*{_NUMBER}\s+E:\s*{_NUMBER}")
 _ERROR = re.compile(r"(?:error:|!!|fatal:)\s*(.*)", re.IGNORECASE)
 _FATAL = re.compile(
     r"kill\(\) called|^fatal:|printer halted|printer stopped|heating failed|thermal runaway"
-    r"|maxtemp|mintemp|watchdog|kill caused|temp(?:erature)? sensor",
+    r"|maxtemp|mintemp|watchdog|kill caused|temp(?:erature)? sensor"
+    r"|klipper state: shutdown|shutdown due to|lost communication with mcu",
     re.IGNORECASE,
 )
+_HALF_ERROR = re.compile(rb"Error:\s*\d\s*")
 _LINE_FAULT = re.compile(r"line ?number|checksum|format error|expected line", re.IGNORECASE)
 
 
@@ -173,7 +209,9 @@ def _ok(text: str) -> Message:
     heat = _heat(text)
     if number is None and heat is None:
         return _PLAIN_OK
-    return Ok(int(number[1]) if number else None, heat)
+    free = _OK_FREE.search(text, number.end() - 1) if number else None
+    planner, queue = (int(free[1]), int(free[2])) if free else (None, None)
+    return Ok(int(number[1]) if number else None, heat, planner, queue)
 
 
 def _heat(text: str) -> Heat | None:
@@ -200,15 +238,21 @@ def _report(text: str) -> Message | None:
     if text.startswith(("T:", "T0:", "B:")):
         heat = _heat(text)
         return Report(heat) if heat is not None else None
-    if "busy:" in text:
-        return Busy(text.partition("busy:")[2].strip())
-    return None
+    busy = _BUSY.match(text)
+    if busy is not None:
+        return Busy(busy[1].strip())
+    target = _TARGET.match(text)
+    if target is None:
+        return None
+    degrees = _degrees(target[2])
+    is_bed = target[1] == "Bed"
+    return Report(Heat(bed_target_c=degrees) if is_bed else Heat(hotend_target_c=degrees))
 
 
 def _about_lines(text: str) -> Message | None:
     if text == "wait":
         return Wait()
-    if text == "start":
+    if _START.fullmatch(text):
         return Started()
     resend = _RESEND.match(text)
     if resend is not None:
@@ -227,14 +271,8 @@ def _other(text: str) -> Message:
         if what.startswith("action:"):
             name, _, argument = what[len("action:") :].strip().partition(" ")
             return Action(name, argument.strip())
-    if (sd := _SD.search(text)) is not None:
-        return SdProgress(int(sd[1]), int(sd[2]))
-    if "Not SD printing" in text:
-        return SdIdle(finished=False)
-    if "Done printing file" in text:
-        return SdIdle(finished=True)
-    if (sd_file := _SD_FILE.search(text)) is not None:
-        return SdFile(sd_file[1])
+    if (about_card := _about_card(text)) is not None:
+        return about_card
     if (firmware := _FIRMWARE.search(text)) is not None:
         return Firmware(firmware[1].strip())
     if (capability := _CAPABILITY.match(text)) is not None:
@@ -244,11 +282,37 @@ def _other(text: str) -> Message:
     return Other(text)
 
 
+def _about_card(text: str) -> Message | None:
+    if (sd := _SD.search(text)) is not None:
+        return SdProgress(int(sd[1]), int(sd[2]))
+    if "Not SD printing" in text:
+        return SdIdle(finished=False)
+    if "Done printing file" in text:
+        return SdIdle(finished=True)
+    if text in ("SD print paused", "Print saved"):
+        return SdPaused()
+    if text.startswith("Writing to file") or "Done saving file" in text:
+        return SdWriting(saved=text.startswith("Done"))
+    if (sd_file := _SD_FILE.search(text)) is not None:
+        name = "" if sd_file[2] == "(no file)" else sd_file[2]
+        size = int(sd_file[3]) if sd_file[3] else None
+        return SdFile(name, size, opened=sd_file[1] == "File opened")
+    if _SD_REFUSED.search(text):
+        return SdRefused(text)
+    return None
+
+
 class LineSplitter:
-    """Cuts what arrives into lines; holds at most one line, of bounded length."""
+    """Cuts what arrives into lines; holds at most two, of bounded length."""
 
     def __init__(self) -> None:
         self._rest = b""
+        self._half_error = b""
+
+    def only_oks(self, data: bytes) -> int:
+        """How many plain oks this is, and nothing else; 0 when it has to be fed."""
+        count = len(data) // 3
+        return count if not self._rest and data == b"ok\n" * count else 0
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that are complete now, without their ends; empty ones left out."""
@@ -257,4 +321,22 @@ class LineSplitter:
             lines.append(rest)
             rest = b""
         self._rest = rest
+        if self._half_error or b"Error:" in data or any(map(_HALF_ERROR.match, lines[:1])):
+            lines = self._joined(lines)
         return [line[:LONGEST_LINE_BYTES] for line in lines if line]
+
+    def _joined(self, lines: list[bytes]) -> list[bytes]:
+        """Old Marlin says ``Error:0`` and in a line of its own ``: Extruder switched off…``."""
+        joined = []
+        for line in lines:
+            if self._half_error and line:
+                half, self._half_error = self._half_error, b""
+                if line.startswith(b":"):
+                    line = half + line  # noqa: PLW2901 - the two are one
+                else:
+                    joined.append(half)
+            if _HALF_ERROR.fullmatch(line):
+                self._half_error = line
+            else:
+                joined.append(line)
+        return joined

@@ -1,71 +1,31 @@
-"""What goes on at one printer: our print, prints that we did not start, errors; and what to say
-next. Knows no threads and no port; outlives a lost connection."""
+"""What is said to one printer and what its answers mean: wishes taken in, commands given out,
+messages followed. Knows no threads and no port; outlives a lost connection."""
 
 from __future__ import annotations
 
 from fabcoord.errors import PrinterBusy, PrinterError, PrinterOffline
-from fabcoord.printers.base import (
-    Activity,
-    EndedPrint,
-    Found,
-    Outcome,
-    PrintOrder,
-    RunningPrint,
-    Status,
-    Temperatures,
-)
+from fabcoord.printers.base import Activity, EndedPrint, Outcome, PrintOrder
+from fabcoord.printers.serial.cardjob import CardJob
 from fabcoord.printers.serial.connection import Connection, Heard
 from fabcoord.printers.serial.job import Job, Phase
 from fabcoord.printers.serial.parser import (
     Action,
-    Busy,
     Failure,
     Message,
     Ok,
     SdFile,
-    SdIdle,
-    SdProgress,
     Started,
 )
+from fabcoord.printers.serial.sdcard import SOME_FILE, Upload
+from fabcoord.printers.serial.standing import Standing, Start
 
+_WATCH_EVERY_S = 0.1
+_LOOK_AT_EFFECT_S = 0.2
 LOOK_EVERY_S = 2.0  # while idle: does it live, does a print run that we did not start?
-_OUTCOMES_KEPT = 100
-_NOT_CONNECTED = "Not connected yet."
 
 
-class Start:
-    """A wish to start, decided when the printer has answered one more look."""
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self.decided = False
-        self.refusal: PrinterError | None = None
-        self.look_sent = False
-
-
-class Session:
-    """The state of one printer, whichever connection it is reached by."""
-
-    def __init__(self) -> None:
-        self.offline_because = _NOT_CONNECTED
-        self.interrupt_wanted = False  # stop what moves and heats now, then go on
-        self._connection: Connection | None = None
-        self._job: Job | None = None
-        self._start: Start | None = None
-        self._ended: EndedPrint | None = None
-        self._outcomes: dict[str, Outcome] = {}
-        self._cool_first = False  # a print of ours was cut off: heat off before all else
-        self._errands: list[str] = []
-        self._forget_printer()
-
-    def _forget_printer(self) -> None:
-        """What was known of the printer itself, before it was reset or unplugged."""
-        self._halted_because = ""
-        self._panel_waits = False  # for somebody to press the button there
-        self._paused_at_printer = False  # it said that it paused by itself
-        self._sd_print: RunningPrint | None = None  # one that we did not start
-        self._sd_name = ""
-        self._look_at = self._heat_at = 0.0
+class Session(Standing):
+    """One printer, whichever connection it is reached by."""
 
     # Connections ---------------------------------------------------------------------------
 
@@ -81,8 +41,10 @@ class Session:
         is forgotten, and `find` says so.
         """
         job = self._job
-        self._cool_first = self._cool_first or job is not None
-        if job is not None and job.phase is Phase.ENDING:
+        self._cool_first = self._cool_first or self.printing
+        if self._upload is not None:
+            self._upload.failure, self._upload.over = reason, True
+        if job is not None and (job.survives or job.phase is Phase.ENDING):
             job.close()
             self._job = None
         elif job is not None:
@@ -108,12 +70,59 @@ class Session:
             raise PrinterError(f"The printer needs a person. {reason}")
         if activity is not Activity.IDLE or self._start is not None:
             raise PrinterBusy(f"Another print runs on this printer. {reason}".strip())
+        profile = self._connection.profile
+        if self.from_card:
+            self._start = Start(CardJob(order, profile, self._shown.card, now, runs=False))
+            return self._start
         try:
-            job = Job(order, self._connection.profile, now)
+            self._start = Start(Job(order, profile, now))
         except OSError as error:
             raise PrinterError(f"The G-code {order.path} cannot be read: {error}.") from error
-        self._start = Start(job)
         return self._start
+
+    def want_upload(self, order: PrintOrder, now: float) -> Upload:
+        """Ask for the file to be written to the card; raises as `want_start` does."""
+        activity, reason, _ = self._activity(now)
+        if activity is Activity.OFFLINE or self._connection is None:
+            raise PrinterOffline(f"The printer cannot be reached. {reason}")
+        if activity is not Activity.IDLE or self._upload is not None:
+            raise PrinterBusy(f"The printer takes no file now. {reason}".strip())
+        if not self._connection.has_sd:
+            raise PrinterError("The printer says that it has no SD card.")
+        try:
+            self._upload = Upload(order, self._connection.profile)
+        except OSError as error:
+            raise PrinterError(f"The G-code {order.path} cannot be read: {error}.") from error
+        return self._upload
+
+    def drop_upload(self, upload: Upload) -> None:
+        """The upload is over, one way or another."""
+        if self._upload is upload:
+            self._upload = None
+        upload.close()
+
+    def answer(self, choice: int) -> None:
+        """Answer what the printer asks; raises PrinterError when it asks nothing, or not that."""
+        prompt, connection = self._shown.prompts.shown, self._connection
+        if prompt is None or connection is None:
+            raise PrinterError("The printer asks nothing at the moment.")
+        if not 0 <= choice < max(1, len(prompt.choices)):
+            raise PrinterError(f"The printer offers no choice number {choice}.")
+        self._shown.prompts.shown = None
+        if connection.acts_at_once:
+            connection.interject(f"M876 S{choice}")
+        else:
+            self._errands.append(f"M876 S{choice}")
+
+    def emergency(self, reason: str, now: float) -> None:
+        """Stop everything now. Only a person, at the printer, can end this state."""
+        connection = self._connection
+        if connection is None:
+            return
+        resets = connection.emergency_stop()
+        self._shown.stopped(reason, now, resets=resets)
+        self._end(Outcome.FAILED, reason)
+        self._decide(PrinterError(reason))
 
     def withdraw(self, start: Start) -> None:
         """The printer did not answer the look in time: do not start later, out of the blue."""
@@ -130,14 +139,14 @@ class Session:
 
     def resume(self) -> None:
         job = self._our_job("resumed")
-        if self._panel_waits:
+        if self._shown.panel_waits:
             raise PrinterError(
                 "The printer waits for somebody at its panel.", hint="Do there what it asks for."
             )
-        self._paused_at_printer = False
+        self._shown.paused_itself = False
         job.resume()
 
-    def _our_job(self, verb: str) -> Job:
+    def _our_job(self, verb: str) -> Job | CardJob:
         job = self._job
         if job is None or job.phase in (Phase.CLEARING_UP, Phase.ENDING):
             raise PrinterError(f"There is no print of ours that could be {verb}.")
@@ -150,7 +159,7 @@ class Session:
     def _clear_up(self, outcome: Outcome, reason: str) -> None:
         if self._job is not None and self._job.phase is not Phase.CLEARING_UP:
             self._job.clear_up(outcome, reason)
-            self._paused_at_printer = False
+            self._shown.paused_itself = False
             self.interrupt_wanted = True
 
     # What to say next ----------------------------------------------------------------------
@@ -158,8 +167,13 @@ class Session:
     def next_command(self, now: float) -> str | None:
         """The next command for a printer that has taken all before; None for none."""
         connection = self._connection
-        if connection is None or self._halted_because:
+        if connection is None or self._shown.halted_because:
             return None
+        upload = self._upload
+        if upload is not None and (upload.writing or not self._errands):
+            command = upload.next_command()
+            if command is not None or upload.writing:
+                return command
         if self._cool_first:
             self._cool_first = False
             self._errands = connection.profile.script("cool")
@@ -173,22 +187,51 @@ class Session:
         if now >= self._heat_at and not connection.can("AUTOREPORT_TEMP"):
             self._heat_at = now + connection.profile.temperature_poll_s
             return "M105"
-        command = self._next_of_job(connection)
+        if self._selected_there:
+            self._selected_there = False
+            return "M27"
+        command = self._next_of_job(connection, now)
         if command is None and now >= self._look_at:
             command = self._look(now)
         return command
 
+    def next_lines(self, now: float, most: int) -> list[str]:
+        """Lines of our print that may go out at once; none while anything else has to be said."""
+        connection, job = self._connection, self._job
+        if self._upload is not None:
+            return self._upload.next_lines(most)
+        if connection is None or not isinstance(job, Job) or self._shown.paused_itself:
+            return []
+        if (
+            self._shown.halted_because
+            or self._cool_first
+            or self._errands
+            or self._start is not None
+        ):
+            return []
+        if self._selected_there or self.interrupt_wanted:
+            return []
+        if now >= self._heat_at and not connection.can("AUTOREPORT_TEMP"):
+            return []
+        return job.next_lines(most)
+
     def _look(self, now: float) -> str:
         self._look_at = now + LOOK_EVERY_S
         connection = self._connection
-        streaming = self._job is not None
-        return "M27" if connection is not None and connection.has_sd and not streaming else "M105"
+        if connection is None or not connection.has_sd or isinstance(self._job, Job):
+            return "M105"
+        return self._shown.card.question()
 
-    def _next_of_job(self, connection: Connection) -> str | None:
+    def _next_of_job(self, connection: Connection, now: float) -> str | None:
         job = self._job
-        if job is None or self._paused_at_printer:
+        if job is None or self._shown.paused_itself:
             return None
-        command = job.next_command(connection.position)
+        if isinstance(job, CardJob):
+            command = job.next_command()
+            if command is not None:
+                self._look_at = now + _LOOK_AT_EFFECT_S
+        else:
+            command = job.next_command(connection.position)
         if job.over:
             self._end(job.outcome or Outcome.FAILED, job.reason)
         return command
@@ -203,71 +246,86 @@ class Session:
     def _decide_by_look(self) -> None:
         """The look has been answered: nothing runs there, or something does."""
         assert self._start is not None  # noqa: S101 - for the type checker
-        if self._sd_print is not None:
+        if self._shown.card.running:
             self._decide(PrinterBusy("A print from the printer's own SD card is running."))
             return
         self._job, self._ended = self._start.job, None
         self._decide(None)
 
-    def _decide(self, refusal: PrinterError | None) -> None:
-        start, self._start = self._start, None
-        if start is None:
-            return
-        start.decided, start.refusal = True, refusal
-        if refusal is not None:
-            start.job.close()
-
     # What it says --------------------------------------------------------------------------
 
-    def hear(self, heard: Heard) -> None:
+    def hear(self, heard: Heard, now: float) -> None:
         """Take in one message."""
-        message = heard.message
+        message, job, connection = heard.message, self._job, self._connection
         if heard.taken:
-            self._panel_waits = False
-        if isinstance(message, Ok):
+            self._shown.took_something()
+            if job is not None:
+                for command in heard.taken:
+                    job.took(command)
+        if connection is None or (isinstance(message, Ok) and message.heat is None):
             return
-        if isinstance(message, Busy):
-            self._panel_waits = message.what.startswith("paused")
-        elif isinstance(message, Failure):
+        card_ran = self._shown.card.running
+        self._shown.hear(message, connection.heat, now)
+        if isinstance(message, Failure):
             if message.fatal:
                 self._halt(message.text)
         elif isinstance(message, Started):
             self._restarted()
         elif isinstance(message, Action):
             self._act(message.name)
+        elif self._upload is not None:
+            self._upload.hear(message)
         else:
-            self._hear_sd(message)
+            self._follow_card(message, card_ran)
 
-    def _hear_sd(self, message: Message) -> None:
-        """Follow a print from the printer's own card."""
-        if isinstance(message, SdFile):
-            self._sd_name = message.name
-        elif self._job is not None:
+    def watch_heat(self, now: float) -> None:
+        """Ask the watch what is to be done; called whenever something may have changed."""
+        connection = self._connection
+        if connection is None or not connection.ready or connection.halted or now < self._watch_at:
             return
-        elif isinstance(message, SdProgress):
-            progress = min(1.0, message.byte / message.size) if message.size else 0.0
-            self._sd_print = RunningPrint(None, self._sd_name or "SD card", progress)
-            self._ended = None
-        elif isinstance(message, SdIdle) and self._sd_print is not None:
-            ended, self._sd_print = self._sd_print, None
-            whole = message.finished or ended.progress >= 1.0
-            outcome = Outcome.FINISHED if whole else Outcome.CANCELLED
+        self._watch_at = now + _WATCH_EVERY_S
+        live = self._activity(now)[0] is not Activity.IDLE or self._start is not None
+        self._errands += self._shown.watch.switch_off(now, live=live)
+        # Without reports of its own it is asked, and cannot answer while it does something else.
+        deaf = not connection.can("AUTOREPORT_TEMP") and not connection.flow.drained
+        profile = connection.profile
+        reason = self._shown.watch.danger(
+            now,
+            excused=deaf or self._upload is not None,
+            ceilings_c=(profile.max_hotend_c, profile.max_bed_c),
+        )
+        if reason:
+            self.emergency(f"Emergency stop. {reason}", now)
+        connection.alarm_at = self._shown.watch.next_at(now)
+
+    def _follow_card(self, message: Message, ran: bool) -> None:
+        """What a print from the printer's own card means for us."""
+        card, job = self._shown.card, self._job
+        if isinstance(message, SdFile) and message.opened and isinstance(job, Job):
+            self._selected_there = True
+        if card.running and isinstance(job, Job):
+            # Two prints at once on one machine: ours gives way, and touches nothing more.
+            self._end(Outcome.FAILED, "Somebody started another print at the printer.")
+        if card.running and self._job is None:
+            self._adopt_or_follow()
+        elif ran and not card.running and self._job is None and card.outcome is not None:
             reason = "A print from the printer's own SD card."
-            self._ended = EndedPrint(None, ended.file_name, outcome, reason)
+            self._ended = EndedPrint(None, card.name or SOME_FILE, card.outcome, reason)
 
     def _halt(self, text: str) -> None:
         """It has switched itself off; only a person may decide what comes next."""
         if self._connection is not None:
-            self._connection.halted = True
-        if not self._halted_because:
-            self._halted_because = f"The printer halted itself: {text}"
-        self._end(Outcome.FAILED, self._halted_because)
-        self._decide(PrinterError(self._halted_because))
+            self._connection.heard_halt()
+        reason = self._shown.halted(text)
+        self._end(Outcome.FAILED, reason)
+        self._decide(PrinterError(reason))
 
     def _restarted(self) -> None:
-        self._forget_printer()
+        self._selected_there, self._look_at, self._heat_at = False, 0.0, 0.0
         self._end(Outcome.FAILED, "The printer restarted in the middle of the print.")
         self._decide(PrinterOffline("The printer has just restarted."))
+        if self._upload is not None:
+            self._upload.failure, self._upload.over = "The printer has just restarted.", True
 
     def _act(self, name: str) -> None:
         """What the printer asks of us, or tells us that it did."""
@@ -276,96 +334,15 @@ class Session:
             self._look_at = 0.0
         if self._job is None:
             return
-        if name == "pause":
+        if isinstance(self._job, CardJob):
+            if name == "cancel":
+                self._look_at = 0.0  # it has done so itself, or will: M27 tells
+        elif name == "pause":
             self._job.pause("Paused at the printer.")
         elif name == "paused":
-            self._paused_at_printer = True
+            self._shown.paused_itself = True
         elif name in ("resume", "resumed"):
-            self._paused_at_printer = False
+            self._shown.paused_itself = False
             self._job.resume()
         elif name == "cancel":
             self._clear_up(Outcome.CANCELLED, "Cancelled at the printer.")
-
-    def _end(self, outcome: Outcome, reason: str) -> None:
-        """Our print, if there is one, is over."""
-        job, self._job = self._job, None
-        if job is None:
-            return
-        job.close()
-        order = job.order
-        self._ended = EndedPrint(order.attempt_id, order.file_name, outcome, reason)
-        self._outcomes[order.attempt_id] = outcome
-        while len(self._outcomes) > _OUTCOMES_KEPT:
-            del self._outcomes[next(iter(self._outcomes))]
-        self._panel_waits = self._paused_at_printer = self.interrupt_wanted = False
-
-    # What others see -----------------------------------------------------------------------
-
-    @property
-    def starting(self) -> bool:
-        """Is a wish to start still undecided?"""
-        return self._start is not None
-
-    @property
-    def printing(self) -> bool:
-        """Does a print of ours run or wait to go on?"""
-        return self._job is not None
-
-    def find(self, attempt_id: str) -> Found:
-        if self._job is not None and self._job.order.attempt_id == attempt_id:
-            return Found.RUNNING
-        outcome = self._outcomes.get(attempt_id)
-        if outcome is None:
-            return Found.UNKNOWN
-        return Found.FINISHED if outcome is Outcome.FINISHED else Found.FAILED
-
-    def status(self, now: float) -> Status:
-        connection = self._connection
-        activity, reason, running = self._activity(now)
-        if connection is None:
-            return Status(activity, reason, ended=self._ended)
-        heat = connection.heat
-        return Status(
-            activity=activity,
-            reason=reason,
-            temperatures=Temperatures(
-                heat.hotend_c, heat.hotend_target_c, heat.bed_c, heat.bed_target_c
-            ),
-            print=running,
-            ended=self._ended,
-            firmware=connection.firmware,
-            metrics=self._metrics(connection, now),
-        )
-
-    def _activity(self, now: float) -> tuple[Activity, str, RunningPrint | None]:
-        connection, job = self._connection, self._job
-        if connection is None:
-            return Activity.OFFLINE, self.offline_because, None
-        if self._halted_because:
-            return Activity.ATTENTION, self._halted_because, None
-        if job is not None:
-            running = job.running(now)
-            if self._panel_waits:
-                return Activity.PAUSED, "The printer waits for somebody at its panel.", running
-            if self._paused_at_printer:
-                return Activity.PAUSED, "Paused at the printer.", running
-            paused = job.phase in (Phase.PARKING, Phase.PAUSED)
-            return Activity.PAUSED if paused else Activity.PRINTING, job.reason, running
-        if self._sd_print is not None:
-            return Activity.PRINTING, "A print from the printer's own SD card.", self._sd_print
-        if connection.ready:
-            return Activity.IDLE, "", None
-        if connection.heard_busy:
-            unknown = RunningPrint(None, "", 0.0)
-            return Activity.PRINTING, "It works on something that we did not start.", unknown
-        return Activity.OFFLINE, "The printer is starting.", None
-
-    def _metrics(self, connection: Connection, now: float) -> dict[str, float]:
-        flow, job = connection.flow, self._job
-        metrics = {
-            "resends": float(flow.resends),
-            "lost_answers": float(flow.lost_answers),
-        }
-        if job is not None and now > job.started_at:
-            metrics["lines_per_s"] = round(job.lines_sent / (now - job.started_at), 1)
-        return metrics

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from pathlib import Path
 
-from fabcoord.printers.serial.framing import UnsendableLine, code_of, sanitise
+from fabcoord.printers.serial.framing import FRAME_BYTES, UnsendableLine, code_of, sanitise
 
 _LONGEST_FILE_LINE = 4096
+_READ_BYTES = 65536
+# Moves, and settings that mean the same a few lines earlier: these may be on their way together.
+# Whatever changes the meaning of the lines behind it, takes long or waits, goes alone.
+_MOVE = re.compile(
+    rb"(?:G[0-3] [XYZEFIJR0-9. -]*|M(?:73|104|106|107|140|20[1-5]|22[01]|900)(?: [A-Z][0-9. -]*)*)"
+).fullmatch
 # Never sent from a file. Stops that need a person are made into a pause of ours instead.
 PAUSES = frozenset({"M0", "M1", "M25", "M226"})
 PAUSE = "a pause"
@@ -27,6 +34,9 @@ class GcodeStream:
     def __init__(self, path: Path, longest_bytes: int) -> None:
         self._file = path.open("rb")
         self._longest_bytes = longest_bytes
+        self._lines: list[bytes] = []  # read ahead, without their ends
+        self._at = 0  # the next of them
+        self._tail = b""  # the beginning of the line behind them
         self.size = path.stat().st_size
         self.position = 0
         self.line = 0
@@ -46,29 +56,72 @@ class GcodeStream:
             ForbiddenCommand: see `FORBIDDEN`.
             OSError: the disk failed.
         """
-        while raw := self._file.readline(_LONGEST_FILE_LINE):
-            self.position += len(raw)
-            self.line += 1
-            if raw[0] == 0x3B:  # ";"
+        while (raw := self._look()) is not None:
+            self._pass(raw)
+            if raw[:1] == b";":
                 self._comment(raw)
-                self._skip_rest(raw)
                 continue
-            if len(raw) == _LONGEST_FILE_LINE and b";" not in raw:
+            if len(raw) > _LONGEST_FILE_LINE and b";" not in raw[:_LONGEST_FILE_LINE]:
                 raise UnsendableLine(f"line {self.line} is longer than {_LONGEST_FILE_LINE} bytes")
-            self._skip_rest(raw)
+            text = raw[:_LONGEST_FILE_LINE].decode("utf-8", "replace")
             try:
-                command = sanitise(raw.decode("utf-8", "replace"), self._longest_bytes)
+                command = sanitise(text, self._longest_bytes)
             except UnsendableLine as error:
                 raise UnsendableLine(f"line {self.line}: {error}") from error
             if command is not None:
                 return self._looked_at(command)
         return None
 
-    def _skip_rest(self, raw: bytes) -> None:
-        """Read on to the end of a line whose comment is longer than one read."""
-        while len(raw) == _LONGEST_FILE_LINE and not raw.endswith(b"\n"):
-            raw = self._file.readline(_LONGEST_FILE_LINE)
-            self.position += len(raw)
+    def next_moves(self, most: int) -> list[tuple[str, int]]:
+        """Commands that need not wait for those before them, each with its line in the file.
+
+        Ends before the first command that is not such. Raises OSError when the disk failed.
+        """
+        found: list[tuple[str, int]] = []
+        while len(found) < most and (raw := self._look()) is not None:
+            if raw[:1] == b";":
+                self._pass(raw)
+                self._comment(raw)
+                continue
+            command = raw.partition(b";")[0].strip()
+            if not _MOVE(command) or len(command) + FRAME_BYTES > self._longest_bytes:
+                if command:
+                    break
+                self._pass(raw)
+                continue
+            self._pass(raw)
+            text = command.decode("ascii")
+            if b"F" in command:
+                self._follow(text)
+            found.append((text, self.line))
+        return found
+
+    def _look(self) -> bytes | None:
+        """The next line, which stays the next; None at the end of the file."""
+        if self._at == len(self._lines) and not self._read_on():
+            return None
+        return self._lines[self._at]
+
+    def _pass(self, raw: bytes) -> None:
+        self._at += 1
+        self.position += len(raw) + 1
+        self.line += 1
+
+    def _read_on(self) -> bool:
+        """Read until there is a whole line; False at the end of the file."""
+        self._at, self._lines = 0, []
+        while not self._lines:
+            data = self._file.read(_READ_BYTES)
+            if not data:
+                if not self._tail:
+                    return False
+                self._lines, self._tail = [self._tail], b""
+                return True
+            *self._lines, tail = (self._tail + data).split(b"\n")
+            # What is behind the limit is comment, or makes the line unsendable.
+            self._tail = tail[: _LONGEST_FILE_LINE + 1]
+            self.position += len(tail) - len(self._tail)
+        return True
 
     def _looked_at(self, command: str) -> str:
         if command[0] in "Gg":

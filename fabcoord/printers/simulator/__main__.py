@@ -28,9 +28,10 @@ def _arguments() -> argparse.Namespace:
         "--without",
         action="append",
         default=[],
-        choices=["EMERGENCY_PARSER", "SDCARD"],
+        choices=["EMERGENCY_PARSER", "SDCARD", "MEATPACK"],
         help="a capability that this printer lacks (repeatable)",
     )
+    parser.add_argument("--advanced-ok", action="store_true", help="name line and room in each ok")
     parser.add_argument("--reset-on-open", action="store_true", help="as boards with DTR reset")
     parser.add_argument("--exit-when-alone", type=float, metavar="SECONDS")
     return parser.parse_args()
@@ -62,6 +63,7 @@ def main() -> int:
         sd=options.sd,
         control=options.control,
         without=frozenset(options.without),
+        advanced_ok=options.advanced_ok,
         reset_on_open=options.reset_on_open,
         exit_when_alone_s=options.exit_when_alone,
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from fabcoord.printers.simulator.firmware import Firmware, Waiting
 from fabcoord.printers.simulator.sdcard import SdCard
 
+_CODE = re.compile(r"[GMT]\d+", re.IGNORECASE)
 _WORD = re.compile(r"([A-Z])\s*(-?\d*\.?\d*)")
 HOMING_S = 9.0
 PROBING_S = 30.0
@@ -18,10 +19,10 @@ Words = dict[str, float]
 
 def execute(fw: Firmware, command: str) -> Waiting | None:
     """Carry out one command; what is returned has to be waited for."""
-    name, _, rest = command.partition(" ")
-    act = _COMMANDS.get(name.upper())
-    if act is not None:
-        return act(fw, rest)
+    code = _CODE.match(command)
+    act = _COMMANDS.get(code[0].upper()) if code is not None else None
+    if code is not None and act is not None:
+        return act(fw, command[code.end() :].lstrip())
     fw.say(f'echo:Unknown command: "{command}"')
     return None
 
@@ -139,7 +140,7 @@ def _wait_for_heat(fw: Firmware, reached: Callable[[], bool]) -> Waiting:
     fw.stop_waiting = False
     next_report = fw.now
     while not reached() and not fw.stop_waiting:
-        if fw.now >= next_report:
+        if fw.now >= next_report and not fw.silent:
             next_report = fw.now + fw.real_second
             fw.say(f"{fw.temperatures()} W:?")
         yield fw.now + 0.25 + 0.01 * fw.real_second
@@ -147,7 +148,7 @@ def _wait_for_heat(fw: Firmware, reached: Callable[[], bool]) -> Waiting:
 
 
 def _temperatures(fw: Firmware, rest: str) -> None:
-    fw.answer = fw.temperatures()
+    fw.answer = "" if fw.silent else fw.temperatures()
 
 
 def _fan(fw: Firmware, rest: str) -> None:
@@ -176,11 +177,12 @@ def _who(fw: Firmware, rest: str) -> None:
         "AUTOLEVEL": False,
         "EMERGENCY_PARSER": fw.emergency_parser,
         "HOST_ACTION_COMMANDS": True,
-        "PROMPT_SUPPORT": False,
+        "PROMPT_SUPPORT": True,
         "SDCARD": fw.card is not None,
         "SD_WRITE": fw.card is not None,
         "AUTOREPORT_SD_STATUS": fw.card is not None,
         "THERMAL_PROTECTION": True,
+        "MEATPACK": fw.meatpack,
         "MOTION_MODES": True,
         "ARCS": False,
     }
@@ -217,6 +219,20 @@ def _wait_for_user(fw: Firmware, rest: str) -> Waiting:
         yield None
     fw.stop_waiting = False
     fw.say("//action:resumed")
+
+
+def _change_filament(fw: Firmware, rest: str) -> Waiting:
+    yield from _all_moves_done(fw)
+    fw.ask("Filament change", "Continue", "Purge more")
+    yield from _wait_for_user(fw, rest)
+    if fw.prompt:  # the button at the printer was pressed instead
+        fw.prompt = ""
+        fw.say("//action:prompt_end")
+
+
+def _answer(fw: Firmware, rest: str) -> None:
+    if not fw.emergency_parser:
+        fw.answer_prompt(int(_words(rest).get("S", 0)))
 
 
 def _stop_waiting(fw: Firmware, rest: str) -> None:
@@ -327,7 +343,8 @@ _COMMANDS: dict[str, Callable[[Firmware, str], Waiting | None]] = {
     "M155": _report_temperatures,
     "M0": _wait_for_user,
     "M1": _wait_for_user,
-    "M600": _wait_for_user,
+    "M600": _change_filament,
+    "M876": _answer,
     "M108": _stop_waiting,
     "M110": _nothing,
     "M112": _kill,

@@ -6,7 +6,10 @@ A Unix socket; each line is one JSON object ``{"do": verb, …}``, each answer o
 (``length``); ``say`` (``text``, a line to the host as if the firmware said it); ``hang``
 (``seconds``, real ones); ``unplug`` (``seconds``); ``reset``; ``kill`` (``reason``); ``put``
 (``name``, ``text``: a file onto the SD card); ``print`` (``name``: start it from the front
-panel); ``press`` (the button that M0, M1 and M600 wait for); ``quit``.
+panel); ``panel`` (``what``: ``pause``, ``resume`` or ``abort`` the print from the card, or
+``preheat``); ``press`` (the button that M0, M1 and M600 wait for); ``heater`` (``name``,
+``stuck``: full power whatever the target); ``silence`` (``on``: no temperatures are told);
+``quit``.
 """
 
 from __future__ import annotations
@@ -29,7 +32,7 @@ _LONGEST_LINE = 64 << 20  # an SD file travels in one line
 _CHATTER = frozenset({"M105", "M110", "M113", "M115", "M155", "M27"})
 # Pieces of broken lines pass unchecked when they have lost their number; Marlin answers them as
 # unknown commands, and does nothing.
-_COMMAND = re.compile(r"[GMT]\d+(?: [^*]*)?")
+_COMMAND = re.compile(r"([GMT]\d+)(?:[ A-Z][^*]*)?")
 
 
 class ExecutedLog:
@@ -44,7 +47,8 @@ class ExecutedLog:
         self._last: deque[str] = deque(maxlen=40)
 
     def add(self, command: str) -> None:
-        if _COMMAND.fullmatch(command) and command.partition(" ")[0] not in _CHATTER:
+        match = _COMMAND.fullmatch(command)
+        if match is not None and match[1] not in _CHATTER:
             self._count += 1
             self._hash.update(command.encode("ascii", "replace") + b"\n")
             self._last.append(command)

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 
 from fabcoord.printers.simulator import thermal
+from fabcoord.printers.simulator.meatpack import Unpacker
 from fabcoord.printers.simulator.planner import Planner
 from fabcoord.printers.simulator.sdcard import SdCard
 
@@ -28,7 +29,7 @@ BOOT_S = 1.0
 
 Waiting = Generator[float | None, None, None]  # yields when to look again, None for "when told"
 _NUMBER = re.compile(r"N\s*(-?\d+)")
-_EMERGENCY = re.compile(rb"^\s*(?:N\d+\s*)?(M108|M112|M410)\b")
+_EMERGENCY = re.compile(rb"^\s*(?:N\d+\s*)?(M108|M112|M410|M876)\b(?:\s*S(\d+))?")
 
 
 class Firmware:
@@ -47,12 +48,16 @@ class Firmware:
         *,
         real_second: float = 1.0,
         emergency_parser: bool = True,
+        advanced_ok: bool = False,
+        meatpack: bool = True,
         executed: Callable[[str], None] | None = None,
     ) -> None:
         self.say = say
         self.card = card
         self.real_second = real_second
         self.emergency_parser = emergency_parser
+        self.advanced_ok = advanced_ok
+        self.meatpack = meatpack
         self._execute = execute
         self._executed = executed
         self.resends = 0
@@ -71,14 +76,20 @@ class Firmware:
         self.report_temperatures_s = 0.0
         self.report_sd_s = 0.0
         self.busy_with = "processing"
+        self.prompt = ""  # the question that the host is asked
+        self.answered: list[int] = []  # with these choices
+        self.silent = False  # a fault: no temperatures are told
         self.answer = ""  # what the next ok carries
         self.hung_until = 0.0
         self._booting_until = 0.0
         self._rx = bytearray()
+        self._unpacker = Unpacker()
+        self._unpacked = bytearray()  # of the line that is being read
         self._recent = b""  # the line that is arriving, for the emergency parser
-        self._queue: deque[tuple[str, bool]] = deque()  # command, from the serial port
+        # Command, and its line number: -1 without one, None when it is not from the serial port.
+        self._queue: deque[tuple[str, int | None]] = deque()
         self._running: Waiting | None = None
-        self._running_from_serial = False
+        self._running_line: int | None = None
         self._look_at: float | None = None
         self._busy_at = self._temperatures_at = self._sd_at = 0.0
 
@@ -87,7 +98,7 @@ class Firmware:
     def reset(self) -> None:
         """Start anew as after the reset button; heat and SD card stay, all else is forgotten."""
         if self.card is not None:
-            self.card.stop()
+            self.card.power_down()
         self._power_up()
         self.hotend.target_c = self.bed.target_c = 0.0
         self._booting_until = self.now + BOOT_S
@@ -132,8 +143,26 @@ class Firmware:
                 self.kill()
             elif match[1] == b"M108":
                 self.stop_waiting = True
+            elif match[1] == b"M876":
+                self.answer_prompt(int(match[2] or 0))
             else:
                 self.quick_stop()
+
+    def ask(self, text: str, *choices: str) -> None:
+        """Ask the host something; `answer_prompt` ends it."""
+        self.prompt = text
+        self.say(f"//action:prompt_begin {text}")
+        for choice in choices:
+            self.say(f"//action:prompt_button {choice}")
+        self.say("//action:prompt_show")
+
+    def answer_prompt(self, choice: int) -> None:
+        """M876: what the host has chosen."""
+        self.answered.append(choice)
+        if self.prompt:
+            self.prompt = ""
+            self.say("//action:prompt_end")
+            self.stop_waiting = True
 
     def quick_stop(self) -> None:
         """M410: drop all planned moves; a move that was under way ends where it is."""
@@ -144,12 +173,33 @@ class Firmware:
         if self.now < self.hung_until:
             return
         while len(self._queue) < QUEUE_SLOTS and not self.killed:
+            raw = self._next_line()
+            if raw is None:
+                break
+            self._take_line(raw)
+
+    def _next_line(self) -> bytes | None:
+        """Take a whole line out of the receive buffer, None while there is none."""
+        if not self.meatpack or not (self._unpacker.active or 0xFF in self._rx or self._unpacked):
             end = self._rx.find(b"\n")
             if end < 0:
-                break
+                return None
             raw = bytes(self._rx[:end])
             del self._rx[: end + 1]
-            self._take_line(raw)
+            return raw
+        line, taken = self._unpacked, 0
+        for byte in self._rx:
+            taken += 1
+            if self._unpacker.feed(byte, line):
+                self.say(self._unpacker.state)
+            if line[-1:] == b"\n":
+                break
+        del self._rx[:taken]
+        if line[-1:] != b"\n":
+            return None
+        raw = bytes(line[:-1])
+        line.clear()
+        return raw
 
     def _take_line(self, raw: bytes) -> None:
         """Check one line as Marlin does, and queue it."""
@@ -157,11 +207,12 @@ class Firmware:
         text = line.decode("latin-1").lstrip()
         if not text:
             return
+        number = -1
         if text[0] == "N":
             checked = self._checked(text)
             if checked is None:
                 return
-            text = checked
+            text, number = checked, self.last_line
         elif self.card is not None and self.card.writing and not text.startswith("M29"):
             self._line_error("No Checksum with line number")
             return
@@ -170,7 +221,7 @@ class Firmware:
             self.card.write_line(text)
             self.say("ok")
             return
-        self._queue.append((text, True))
+        self._queue.append((text, number))
 
     def _checked(self, text: str) -> str | None:
         """The command of a numbered line, None when it is not accepted."""
@@ -198,6 +249,7 @@ class Firmware:
     def _line_error(self, what: str) -> None:
         self.resends += 1
         self._rx.clear()
+        self._unpacked.clear()
         self.say(f"Error:{what}, Last Line: {self.last_line}")
         self.say(f"Resend: {self.last_line + 1}")
         self.say("ok")
@@ -234,7 +286,7 @@ class Firmware:
             self._read_card(self.card)
         if not self._queue:
             return False
-        command, self._running_from_serial = self._queue.popleft()
+        command, self._running_line = self._queue.popleft()
         if self._executed is not None:
             self._executed(command)
         self._busy_at = self.now + self.keepalive_s * self.real_second
@@ -256,8 +308,13 @@ class Firmware:
     def _finished(self) -> None:
         self.busy_with = "processing"
         answer, self.answer = self.answer, ""
-        if self._running_from_serial and not self.killed:
-            self.say(f"ok {answer}" if answer else "ok")
+        line = self._running_line
+        if line is None or self.killed:
+            return
+        advanced = f" N{line}" if line >= 0 else ""
+        # Its own slot in the queue is free only after it has answered.
+        advanced += f" P{self.planner.free} B{QUEUE_SLOTS - 1 - len(self._queue)}"
+        self.say(f"ok{advanced if self.advanced_ok else ''}{' ' * bool(answer)}{answer}")
 
     def _read_card(self, card: SdCard) -> None:
         line = card.next_line()
@@ -267,7 +324,7 @@ class Firmware:
             return
         text = line.partition(";")[0].strip()
         if text:
-            self._queue.append((text, False))
+            self._queue.append((text, None))
 
     # Reporting -----------------------------------------------------------------------------
 
@@ -290,7 +347,7 @@ class Firmware:
         if self._running is not None and self.keepalive_s and now >= self._busy_at:
             self._busy_at = now + self.keepalive_s * second
             self.say(f"echo:busy: {self.busy_with}")
-        if self.report_temperatures_s and now >= self._temperatures_at:
+        if self.report_temperatures_s and not self.silent and now >= self._temperatures_at:
             self._temperatures_at = now + self.report_temperatures_s * second
             self.say(f" {self.temperatures()}")
         if self.report_sd_s and now >= self._sd_at:
@@ -308,7 +365,7 @@ class Firmware:
         times = [
             self._look_at if self._running is not None else None,
             self._busy_at if self._running is not None and self.keepalive_s else None,
-            self._temperatures_at if self.report_temperatures_s else None,
+            self._temperatures_at if self.report_temperatures_s and not self.silent else None,
             self._sd_at if self.report_sd_s else None,
         ]
         return min((at for at in times if at is not None), default=None)
@@ -325,6 +382,7 @@ class Firmware:
             "bed_target_c": self.bed.target_c,
             "fan": self.fan,
             "position": dict(self.planner.position),
+            "answered": list(self.answered),
             "homed": self.planner.homed,
             "last_line": self.last_line,
             "resends": self.resends,

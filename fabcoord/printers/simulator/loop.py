@@ -34,6 +34,7 @@ class Simulator:
         sd: Path | None = None,
         control: Path | None = None,
         without: frozenset[str] = frozenset(),
+        advanced_ok: bool = False,
         reset_on_open: bool = False,
         exit_when_alone_s: float | None = None,
     ) -> None:
@@ -51,6 +52,8 @@ class Simulator:
             execute,
             real_second=speed,
             emergency_parser="EMERGENCY_PARSER" not in without,
+            advanced_ok=advanced_ok,
+            meatpack="MEATPACK" not in without,
             executed=self._control.log.add if self._control is not None else None,
         )
         self._replug_at: float | None = None
@@ -195,6 +198,13 @@ class Simulator:
             firmware.kill(str(request.get("reason", "")))
         elif verb == "press":
             firmware.stop_waiting = True
+        elif verb == "heater":
+            heater = {"hotend": firmware.hotend, "bed": firmware.bed}[str(request["name"])]
+            heater.stuck_on = bool(request["stuck"])
+        elif verb == "silence":
+            firmware.silent = bool(request["on"])
+        elif verb == "panel" and request["what"] == "preheat":
+            firmware.hotend.target_c, firmware.bed.target_c = 200.0, 60.0
         elif verb == "quit":
             self._stopped = True
         else:
@@ -205,6 +215,9 @@ class Simulator:
         card = self.firmware.card
         if card is None:
             raise ValueError("this printer has no SD card")
+        if verb == "panel":
+            self._press_panel(card, str(request["what"]))
+            return
         if verb not in ("put", "print"):
             raise ValueError(f"no such verb: {verb}")
         name = str(request["name"])
@@ -216,6 +229,19 @@ class Simulator:
             self._say(f"File opened: {card.name} Size: {card.size}")
             self._say("File selected")
             card.start()
+
+    def _press_panel(self, card: SdCard, what: str) -> None:
+        if what == "pause":
+            card.pause()
+            self._say("//action:paused")
+        elif what == "resume":
+            card.start()
+            self._say("//action:resumed")
+        elif what == "abort":
+            card.stop()
+            self._say("//action:cancel")
+        else:
+            raise ValueError(f"the panel has nothing to {what}")
 
 
 def _number(request: dict[str, object], name: str, default: float) -> float:

@@ -29,6 +29,11 @@ class Planner:
     def full(self) -> bool:
         return len(self._ends) >= BLOCKS
 
+    @property
+    def free(self) -> int:
+        """How many more moves can be planned."""
+        return BLOCKS - len(self._ends)
+
     def room_at(self) -> float:
         """When the oldest block will be done; only while there is one."""
         return self._ends[0]

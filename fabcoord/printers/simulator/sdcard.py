@@ -55,10 +55,17 @@ class SdCard:
         self.printing, self.paused = bool(self.name), False
 
     def pause(self) -> None:
-        self.printing, self.paused = False, self.printing
+        self.printing, self.paused = False, self.printing or self.paused
 
     def stop(self) -> None:
+        """The print is over or given up, and the file closed."""
         self.printing = self.paused = False
+        self.name = ""
+
+    def power_down(self) -> None:
+        """The board was reset: what was printed or written is forgotten, files stay."""
+        self.stop()
+        self._writing = None
 
     def next_line(self) -> str | None:
         """The next line of the file that is printing; None at its end."""

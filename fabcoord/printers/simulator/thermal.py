@@ -19,14 +19,17 @@ class Heater:
         self._at = 0.0
         self.temperature_c = AMBIENT_C
         self.target_c = 0.0
+        self.stuck_on = False  # the transistor has failed: full power whatever the target
 
     def advance(self, now: float) -> None:
         """Bring the temperature up to date."""
         elapsed_s, self._at = now - self._at, now
-        goal = self._hottest_c if self.temperature_c < self.target_c else AMBIENT_C
+        heats = self.stuck_on or self.temperature_c < self.target_c
+        goal = self._hottest_c if heats else AMBIENT_C
         before = self.temperature_c
         after = goal + (before - goal) * math.exp(-elapsed_s / self._tau_s)
-        if self.target_c > AMBIENT_C and (before - self.target_c) * (after - self.target_c) <= 0:
+        crosses = self.target_c > AMBIENT_C and not self.stuck_on
+        if crosses and (before - self.target_c) * (after - self.target_c) <= 0:
             after = self.target_c
         self.temperature_c = after
 

@@ -6,6 +6,7 @@ import random
 from collections import deque
 
 BITS_PER_BYTE = 10  # start bit, eight data bits, stop bit
+_PACKED_BYTES = 8  # in which an end of line may hide
 
 
 class Inbound:
@@ -37,11 +38,11 @@ class Inbound:
         return arrived
 
     def next_at(self) -> float | None:
-        """When the next end of line (or the last byte there is) arrives; None when empty."""
+        """When the next end of line, or of a few bytes without one, arrives; None when empty."""
         if not self._bytes:
             return None
         end = self._bytes.find(b"\n")
-        count = end if end >= 0 else len(self._bytes) - 1
+        count = end if end >= 0 else min(_PACKED_BYTES, len(self._bytes)) - 1
         return self._first_at + count * self._byte_s
 
     def clear(self) -> None:

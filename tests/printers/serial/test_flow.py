@@ -66,7 +66,7 @@ class Wire:
         waiting = [*commands, "M105"]
         for _ in range(5000):
             data = self.flow.due(self.now)
-            if data is None and self.flow.ready:
+            if data is None and self.flow.drained:
                 if not waiting:
                     return
                 data = self.flow.send(waiting.pop(0), self.now)
@@ -116,9 +116,9 @@ def _started() -> Flow:
 def test_only_one_line_is_out_at_a_time() -> None:
     flow = _started()
     flow.send("G28", 0.0)
-    assert not flow.ready
+    assert not flow.drained
     assert flow.hear(Ok(), 1.0) == ["G28"]
-    assert flow.ready
+    assert flow.drained
 
 
 def test_the_ok_of_a_resend_is_not_taken_for_that_of_the_line() -> None:
@@ -163,16 +163,26 @@ def test_a_long_command_is_given_time_where_busy_is_never_said() -> None:
     assert flow.due(300.0) is None
 
 
-def test_after_a_lost_ok_a_probe_finds_out_and_a_late_ok_is_not_counted() -> None:
+def test_after_a_lost_ok_a_probe_finds_out() -> None:
     flow = _started()
     flow.send("G1 X1", 0.0)
     assert flow.deadline is not None
     probe = flow.due(flow.deadline)
     assert probe is not None
     assert b"M105" in probe
-    assert flow.hear(Ok(), 5.0) == []
-    heat = parse(b"ok T:20.0 /0.0")
-    assert flow.hear(heat, 5.0) == ["G1 X1", "M105"]
+    assert flow.hear(parse(b"ok T:20.0 /0.0"), 5.0) == ["G1 X1", "M105"]
+    assert flow.lost_answers == 1
+
+
+def test_an_ok_that_is_only_late_is_no_lost_one() -> None:
+    flow = _started()
+    flow.send("G1 X1", 0.0)
+    assert flow.deadline is not None
+    flow.due(flow.deadline)
+    assert flow.hear(Ok(), 5.0) == ["G1 X1"]
+    assert not flow.drained
+    assert flow.hear(parse(b"ok T:20.0 /0.0"), 5.0) == ["M105"]
+    assert flow.lost_answers == 0
 
 
 def test_waiting_firmware_means_that_an_ok_was_lost() -> None:
@@ -191,7 +201,7 @@ def test_silence_ends_in_a_clear_failure() -> None:
         assert flow.deadline is not None
         flow.due(flow.deadline)
     assert "answer" in flow.failure
-    assert not flow.ready
+    assert not flow.drained
 
 
 def test_a_storm_of_resends_ends_in_a_clear_failure() -> None:

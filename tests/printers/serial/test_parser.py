@@ -41,7 +41,7 @@ def test_lines_do_not_depend_on_how_they_arrive(data: bytes, cuts: list[int]) ->
     ("line", "message"),
     [
         ("ok", parser.Ok()),
-        ("ok N12 P15 B3", parser.Ok(12)),
+        ("ok N12 P15 B3", parser.Ok(12, None, 15, 3)),
         ("ok 12", parser.Ok(12)),
         (
             "ok T:21.50 /200.00 B:60.1 /60.00 @:12 B@:3",

@@ -1,0 +1,35 @@
+"""Carries out what a person asked of a printer, once `decide_command` has said that it applies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from fabcoord.agent.messages import Command, CommandResult
+from fabcoord.errors import FabcoordError, PrinterError
+from fabcoord.printers.base import Printer
+
+
+def carry_out(command: Command, reach: Callable[[], Printer]) -> CommandResult:
+    """Do it; ``reach`` gives the driver and raises PrinterOffline while there is none."""
+    try:
+        driver = reach()
+        match command.kind:
+            case "pause":
+                driver.pause()
+            case "resume":
+                driver.resume()
+            case "answer":
+                _answer(driver, command.choice)
+            case _:
+                driver.cancel(command.attempt_id)
+    except (FabcoordError, OSError) as error:
+        return CommandResult(command.command_id, ok=False, reason=str(error))
+    return CommandResult(command.command_id, ok=True)
+
+
+def _answer(driver: Printer, choice: int) -> None:
+    """Only printers that are spoken to directly ask anything."""
+    answer: Callable[[int], None] | None = getattr(driver, "answer", None)
+    if answer is None:
+        raise PrinterError("This way to reach a printer knows no questions.")
+    answer(choice)

@@ -1,0 +1,207 @@
+"""The card in the printer: what is printed from it, and how a file gets there. No I/O but reading
+the file."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections import deque
+
+from fabcoord.printers.base import Outcome, PrintOrder
+from fabcoord.printers.profiles import FirmwareProfile
+from fabcoord.printers.serial.framing import UnsendableLine
+from fabcoord.printers.serial.parser import (
+    Message,
+    SdFile,
+    SdIdle,
+    SdPaused,
+    SdProgress,
+    SdRefused,
+    SdWriting,
+)
+from fabcoord.printers.serial.stream import PAUSE, ForbiddenCommand, GcodeStream
+
+SOME_FILE = "SD card"
+
+
+def card_name(attempt_id: str, *, lower_case: bool = False) -> str:
+    """The file's name on a card: short enough for FAT's eight letters, the same every time."""
+    digest = hashlib.sha256(attempt_id.encode()).digest()
+    name = f"FC{base64.b32encode(digest)[:6].decode()}.GCO"
+    return name.lower() if lower_case else name
+
+
+def short_name(told: str) -> str:
+    """What `card_name` is compared with: without folders and long name, in capitals."""
+    first = told.strip().partition(" ")[0]
+    return first.rpartition("/")[2].upper()
+
+
+class CardWatch:
+    """Follows a print from the card by what the printer says of it, whoever started it.
+
+    Marlin says ``Not SD printing`` of a paused print as of none, so in doubt it is asked for the
+    file that it has open (``M27 C``).
+    """
+
+    def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        self.running = self.paused = False
+        self.name = ""
+        self.progress = 0.0
+        self.outcome: Outcome | None = None  # how the last one ended
+        self.refusal = ""  # what the card refused to do, and did not take back since
+        self._byte: int | None = None  # where it was at the last look
+        self._doubts = 0  # looks since "not printing" was said of a print that had not ended
+
+    def begin(self) -> None:
+        """The selected file was told to start."""
+        self.running, self.outcome, self.progress, self._byte = True, None, 0.0, None
+
+    def question(self) -> str:
+        """What to ask to learn how things stand."""
+        if self._doubts or (self.running and not self.name):
+            return "M27 C"
+        return "M27"
+
+    def hear(self, message: Message, *, hot: bool) -> None:
+        """Take in one message; ``hot``: the printer still heats to a target."""
+        if isinstance(message, SdFile):
+            self._hear_file(message)
+        elif isinstance(message, SdProgress):
+            self._hear_progress(message)
+        elif isinstance(message, SdPaused):
+            self.paused = self.running = True
+        elif isinstance(message, SdRefused):
+            self.refusal = message.text
+        elif isinstance(message, SdIdle) and self.running:
+            self._hear_idle(message, hot)
+
+    def hear_pause(self, *, paused: bool) -> None:
+        """The printer says of itself that it paused, or went on."""
+        self.paused = paused and self.running
+        self._byte = None  # how far it is now is no news of it going on
+
+    def _hear_file(self, file: SdFile) -> None:
+        if file.opened:
+            self.name, self.refusal = file.name, ""
+        elif self._doubts and not file.name:
+            self._end(Outcome.CANCELLED)
+        elif self._doubts:
+            self._doubts, self.paused = 0, True
+        elif file.name:
+            self.name = file.name
+        else:
+            self.name = SOME_FILE
+
+    def _hear_progress(self, said: SdProgress) -> None:
+        if not self.running:
+            self.outcome = None
+        if self._byte is not None and said.byte > self._byte:
+            self.paused = False
+        self.running, self._doubts, self._byte = True, 0, said.byte
+        self.progress = min(1.0, said.byte / said.size) if said.size else 0.0
+
+    def _hear_idle(self, said: SdIdle, hot: bool) -> None:
+        if said.finished or self.progress >= 1.0:
+            self._end(Outcome.FINISHED)
+            return
+        self._doubts += 1
+        if self._doubts > 2:  # it does not know the question
+            if hot:
+                self.paused = True
+            else:
+                self._end(Outcome.CANCELLED)
+
+    def _end(self, outcome: Outcome) -> None:
+        self.running = self.paused = False
+        self.outcome, self._byte, self._doubts = outcome, None, 0
+
+
+class Upload:
+    """Writes one order's file to the card, line by line, numbered and with checksums as always.
+
+    Raises OSError when the file cannot be opened.
+    """
+
+    def __init__(self, order: PrintOrder, profile: FirmwareProfile) -> None:
+        self.order = order
+        self.over = False
+        self.failure = ""  # one sentence
+        self._name = card_name(order.attempt_id, lower_case=profile.sd_lower_case)
+        self._stream = GcodeStream(order.path, profile.longest_line_bytes)
+        self._script: deque[str] = deque([f"M28 {self._name}"])
+        self._opened = self._closed = False
+        self._bytes = 0
+        self._there: int | None = None  # how large the printer says that the file is
+
+    @property
+    def progress(self) -> float:
+        return self._stream.progress
+
+    @property
+    def writing(self) -> bool:
+        """Does the printer write down every line that it hears now?"""
+        return self._opened and not self._closed
+
+    def give_up(self, failure: str) -> None:
+        """End early: close the file on the card, and delete it."""
+        if self.failure:
+            return
+        self.failure, self._closed = failure, True
+        self._script = deque(["M29", f"M30 {self._name}"])
+
+    def next_command(self) -> str | None:
+        """The next command, None when there is none; see `job.Job.next_command`."""
+        if self._script:
+            command = self._script.popleft()
+            self._opened = self._opened or command.startswith("M28")
+            return command
+        if self.failure:
+            self.over = True
+        elif self._closed:
+            self._check()
+        return None if self.over else self._line()
+
+    def next_lines(self, most: int) -> list[str]:
+        """Lines that need not wait for those before; empty while others have to go."""
+        if not self.writing or self._script:
+            return []
+        lines = [command for command, _ in self._stream.next_moves(most)]
+        self._bytes += sum(map(len, lines)) + len(lines)
+        return lines
+
+    def _line(self) -> str | None:
+        try:
+            command = self._stream.next()
+        except (UnsendableLine, ForbiddenCommand, OSError) as error:
+            self.give_up(f"The file cannot be printed: {error}.")
+            return self._script.popleft()
+        if command is None:
+            self._closed = True
+            self._script.append(f"M23 {self._name}")
+            return "M29"
+        if command is PAUSE:
+            command = "M25"  # pauses the print from the card until M24, without a button
+        self._bytes += len(command) + 1
+        return command
+
+    def _check(self) -> None:
+        self.over = True
+        if self._there is not None and self._there < self._bytes:
+            self.failure = (
+                f"The card holds {self._there} bytes of a file of {self._bytes}: is it full?"
+            )
+
+    def hear(self, message: Message) -> None:
+        if isinstance(message, SdRefused):
+            self.give_up(f"The printer's card takes no file: {message.text}")
+        elif isinstance(message, SdFile) and message.opened and self._closed:
+            self._there = message.size
+        elif isinstance(message, SdWriting) and message.saved and not self._closed:
+            self.give_up("The printer closed the file before all of it was sent.")
+
+    def close(self) -> None:
+        self._stream.close()

@@ -1,0 +1,180 @@
+"""How things stand at one printer: our print, prints that we did not start, errors, what ended."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from fabcoord.errors import PrinterBusy, PrinterError
+from fabcoord.printers.base import (
+    Activity,
+    EndedPrint,
+    Found,
+    Outcome,
+    PrintOrder,
+    RunningPrint,
+    Status,
+    Temperatures,
+)
+from fabcoord.printers.serial.cardjob import CardJob
+from fabcoord.printers.serial.connection import Connection
+from fabcoord.printers.serial.heat import HeatRules
+from fabcoord.printers.serial.job import Job
+from fabcoord.printers.serial.sdcard import Upload, card_name, short_name
+from fabcoord.printers.serial.shown import AT_PANEL, Shown
+
+_OUTCOMES_KEPT = 100
+_NOT_CONNECTED = "Not connected yet."
+
+
+class Start:
+    """A wish to start, decided when the printer has answered one more look."""
+
+    def __init__(self, job: Job | CardJob) -> None:
+        self.job = job
+        self.decided = False
+        self.refusal: PrinterError | None = None
+        self.look_sent = False
+
+
+class Standing:
+    """The state that `session.Session` changes and others ask for.
+
+    Args:
+        from_card: print from the printer's own card instead of streaming.
+        rules: of the watch over its heat.
+    """
+
+    def __init__(self, *, from_card: bool = False, rules: HeatRules | None = None) -> None:
+        self.offline_because = _NOT_CONNECTED
+        self.interrupt_wanted = False  # stop what moves and heats now, then go on
+        self.from_card = from_card
+        self._connection: Connection | None = None
+        self._job: Job | CardJob | None = None
+        self._start: Start | None = None
+        self._upload: Upload | None = None
+        self._ended: EndedPrint | None = None
+        self._outcomes: dict[str, Outcome] = {}
+        self._card_ids: dict[str, str] = {}  # names on the card that are attempts of ours
+        self._cool_first = False  # a print of ours was cut off: heat off before all else
+        self._errands: list[str] = []
+        self._shown = Shown(rules)
+        self._watch_at = 0.0
+        self._forget_printer()
+
+    def _forget_printer(self) -> None:
+        """What was known of the printer itself, before it was reset or unplugged."""
+        self._shown.forget()
+        self._selected_there = False  # somebody opened a file on the card while we stream
+        self._look_at = self._heat_at = 0.0
+
+    # Prints of ours ------------------------------------------------------------------------
+
+    def _decide(self, refusal: PrinterError | None) -> None:
+        start, self._start = self._start, None
+        if start is None:
+            return
+        start.decided, start.refusal = True, refusal
+        if refusal is not None:
+            start.job.close()
+
+    def _adopt_or_follow(self) -> None:
+        """A print runs from the card that this session did not start: is it one of ours?"""
+        self._ended = None
+        attempt_id = self._card_ids.get(short_name(self._shown.card.name))
+        if attempt_id is not None:
+            self._adopt(attempt_id)
+
+    def _adopt(self, attempt_id: str) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        order = PrintOrder(attempt_id, Path(), "", f"fc-{attempt_id}.gcode")
+        self._job = CardJob(
+            order, connection.profile, self._shown.card, time.monotonic(), runs=True
+        )
+
+    def _end(self, outcome: Outcome, reason: str) -> None:
+        """Our print, if there is one, is over."""
+        job, self._job = self._job, None
+        if job is None:
+            return
+        job.close()
+        order = job.order
+        self._ended = EndedPrint(order.attempt_id, order.file_name, outcome, reason)
+        self._outcomes[order.attempt_id] = outcome
+        while len(self._outcomes) > _OUTCOMES_KEPT:
+            del self._outcomes[next(iter(self._outcomes))]
+        self._shown.panel_waits = self._shown.paused_itself = self.interrupt_wanted = False
+
+    # What others see -----------------------------------------------------------------------
+
+    @property
+    def starting(self) -> bool:
+        """Is a wish to start still undecided?"""
+        return self._start is not None
+
+    @property
+    def printing(self) -> bool:
+        """Does a print of ours run or wait to go on, that ends with the connection?"""
+        return self._job is not None and not self._job.survives
+
+    def find(self, attempt_id: str) -> Found:
+        """What became of an attempt; raises PrinterBusy while the card is still being read."""
+        if self._job is not None and self._job.order.attempt_id == attempt_id:
+            return Found.RUNNING
+        if self.from_card and self._shown.card.running:
+            self._card_ids[short_name(card_name(attempt_id))] = attempt_id
+            if not self._shown.card.name:
+                raise PrinterBusy("The printer has not said yet what it prints from its card.")
+            self._adopt_or_follow()
+            if self._job is not None and self._job.order.attempt_id == attempt_id:
+                return Found.RUNNING
+        outcome = self._outcomes.get(attempt_id)
+        if outcome is None:
+            return Found.UNKNOWN
+        return Found.FINISHED if outcome is Outcome.FINISHED else Found.FAILED
+
+    def status(self, now: float) -> Status:
+        connection = self._connection
+        activity, reason, running = self._activity(now)
+        if connection is None:
+            return Status(activity, reason, ended=self._ended)
+        heat = connection.heat
+        return Status(
+            activity=activity,
+            reason=reason,
+            temperatures=Temperatures(
+                heat.hotend_c, heat.hotend_target_c, heat.bed_c, heat.bed_target_c
+            ),
+            print=running,
+            ended=self._ended,
+            firmware=connection.firmware,
+            prompt=self._shown.prompts.shown,
+            metrics=self._metrics(connection, now),
+        )
+
+    def _activity(self, now: float) -> tuple[Activity, str, RunningPrint | None]:
+        connection, job = self._connection, self._job
+        if connection is None:
+            return Activity.OFFLINE, self.offline_because, None
+        if self._shown.halted_because:
+            return Activity.ATTENTION, self._shown.halted_because, None
+        if job is not None:
+            running = job.running(now)
+            if self._shown.panel_waits:
+                return Activity.PAUSED, AT_PANEL, running
+            if self._shown.paused_itself:
+                return Activity.PAUSED, "Paused at the printer.", running
+            return Activity.PAUSED if job.paused else Activity.PRINTING, job.reason, running
+        return self._shown.activity(connection, now)
+
+    def _metrics(self, connection: Connection, now: float) -> dict[str, float]:
+        flow, job = connection.flow, self._job
+        metrics = {
+            "resends": float(flow.resends),
+            "lost_answers": float(flow.lost_answers),
+        }
+        if job is not None and now > job.started_at:
+            metrics["lines_per_s"] = round(job.lines_sent / (now - job.started_at), 1)
+        return metrics

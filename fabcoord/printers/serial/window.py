@@ -1,0 +1,52 @@
+"""How much may be on its way at once: the bytes of a receive buffer, or one line at a time."""
+
+from __future__ import annotations
+
+FIRST_PATIENCE_LINES = 128  # without a fault, before several lines are risked again
+MOST_PATIENCE_LINES = 16384
+GOOD_STRETCH = 10  # times the patience without a fault: the fault was a single one
+
+
+class Window:
+    """Opens after clean lines, shuts at a fault, and opens later each time.
+
+    A damaged line makes the firmware throw away what stands behind it in its buffer, wherever that
+    happens to begin. The end of a line that was cut so is taken for a line without a number, which
+    nothing checks. One line at a time leaves nothing to be cut, so a line that is damaged often
+    must soon be spoken to in that way.
+    """
+
+    def __init__(self) -> None:
+        self.bytes = 0  # that may be on their way; 0 means one line at a time
+        self.faults = 0  # that shut it
+        self._most_bytes = 0
+        self._patience = FIRST_PATIENCE_LINES
+        self._clean = 0
+
+    def allow(self, receive_buffer_bytes: int) -> None:
+        """Open it for a firmware that takes so many bytes while it is busy; 0 keeps it shut."""
+        # A ring buffer is full when one byte is still free.
+        self._most_bytes = self.bytes = max(0, receive_buffer_bytes - 1)
+
+    @property
+    def most_bytes(self) -> int:
+        """What it holds when it is open; 0 where it must not be opened."""
+        return self._most_bytes
+
+    def clean(self, lines: int) -> None:
+        """So many lines got through."""
+        self._clean += lines
+        if not self.bytes and self._most_bytes and self._clean >= self._patience:
+            self.bytes, self._clean = self._most_bytes, 0
+
+    def fault(self) -> bool:
+        """A line was damaged. Says whether several lines were on their way."""
+        was_open = bool(self.bytes)
+        if was_open:
+            single = self._clean >= GOOD_STRETCH * self._patience
+            longer = min(2 * self._patience, MOST_PATIENCE_LINES)
+            self._patience = FIRST_PATIENCE_LINES if single or not self.faults else longer
+            self.faults += 1
+            self.bytes = 0
+        self._clean = 0
+        return was_open
