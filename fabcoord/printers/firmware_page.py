@@ -50,7 +50,7 @@ def _table(profiles: list[FirmwareProfile]) -> str:
     ]
     return "\n".join(
         [
-            "| id | firmware | recognised by | receive buffer (B) | several lines at once | resets |",
+            "| id | firmware | recognised by | receive buffer (B) | several lines | resets |",
             "|---|---|---|---|---|---|",
             *rows,
             "",
