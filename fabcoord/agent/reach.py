@@ -26,6 +26,7 @@ class Reach:
         self._printer: Printer | None = None
         self._problem = "Connecting."
         self._again_at = 0.0
+        self._present = True
         self._backoff = Backoff(cap_s=30.0)
 
     def driver(self) -> Printer:
@@ -48,7 +49,12 @@ class Reach:
 
     def connect(self) -> bool:
         """Try to reach the printer, less often the longer it is away; whether it worked."""
-        if self._printer is None or self._clock() < self._again_at:
+        if self._printer is None:
+            return False
+        # Plugged in again: at once. Otherwise patience, as opening the port resets many boards.
+        was_present, self._present = self._present, getattr(self._printer, "present", True)
+        plugged_in = self._present and not was_present
+        if self._clock() < self._again_at and not plugged_in:
             return False
         try:
             self._printer.connect()

@@ -42,7 +42,6 @@ class FirmwareProfile:
     resets_on_open: bool = False
     emergency_stop: str = "M112"  # said as it is, at once
     emergency_at_once: bool = False  # acts on it at once even without EMERGENCY_PARSER
-    sd_card: bool = True
     sd_lower_case: bool = False
     values: Mapping[str, float] = field(default_factory=dict)
     scripts: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

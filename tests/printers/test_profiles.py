@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fabcoord.errors import PrinterError
-from fabcoord.printers import profiles
+from fabcoord.printers import firmware_page, profiles
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,11 @@ from fabcoord.printers import profiles
         ("Marlin 1.1.9 (Github)", "marlin1"),
         ("Marlin V1; Sprinter/grbl mashup for gen6", "marlin1"),
         ("Prusa-Firmware 3.13.2 based on Marlin", "prusa_mk3"),
+        ("Prusa-Firmware-Buddy 6.0.1+14848 (Github)", "prusa_buddy"),
+        ("Repetier_1.0.4", "repetier"),
+        ("RepRapFirmware for Duet 2 WiFi/Ethernet", "reprapfirmware"),
+        ("Smoothieware, FIRMWARE_URL:http%3A//smoothieware.org", "smoothieware"),
+        ("Klipper", "klipper"),
         ("something else", "marlin2"),
         ("", "marlin2"),
     ],
@@ -37,6 +42,32 @@ def test_every_profile_can_do_what_a_print_needs() -> None:
         assert resume.index("G90") < resume.index("M83")
         assert profile.script("park")
         assert profile.script("release")
+
+
+def test_a_profile_says_only_what_is_different_from_its_base() -> None:
+    marlin1, marlin2 = profiles.load_all()["marlin1"], profiles.load_all()["marlin2"]
+    assert marlin1.scripts["pause"] == marlin2.scripts["pause"]
+    assert marlin1.scripts["sd_cancel"] != marlin2.scripts["sd_cancel"]
+    assert marlin1.probe_after_s > marlin2.probe_after_s
+    assert marlin1.long_commands == marlin2.long_commands
+
+
+def test_no_window_is_larger_than_the_receive_buffer_that_the_firmware_has() -> None:
+    for profile in profiles.load_all().values():
+        assert profile.longest_line_bytes < profile.receive_buffer_bytes
+        assert profile.receive_buffer_bytes <= 128 or profile.id == "klipper"
+
+
+def test_a_base_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(PrinterError, match=r"odd\.toml"):
+        _written(tmp_path, 'name="x"\nmatches=["x"]\nbase="nothing"')
+
+
+def test_the_page_of_the_documentation_says_what_the_files_say() -> None:
+    path = Path(__file__).parents[2] / "docs/reference/firmware.md"
+    assert path.read_text("utf-8") == firmware_page.page(), (
+        "write it anew: python -m fabcoord.printers.firmware_page > docs/reference/firmware.md"
+    )
 
 
 def _written(directory: Path, text: str) -> profiles.FirmwareProfile:

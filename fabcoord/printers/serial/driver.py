@@ -96,6 +96,11 @@ class SerialPrinter:
                 self._session.offline_because = reason
             raise PrinterOffline(reason)
 
+    @property
+    def present(self) -> bool:
+        """Is there a device of that name? Not before the printer is plugged in and on."""
+        return os.path.exists(self._port)
+
     def status(self) -> Status:
         with self._changed:
             return self._session.status(time.monotonic())
