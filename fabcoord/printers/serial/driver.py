@@ -159,6 +159,12 @@ class SerialPrinter:
             self._session.cancel(attempt_id)
             self._wake()
 
+    def emergency_stop(self, reason: str = "Somebody asked for an emergency stop.") -> None:
+        """Stop everything at once, whatever is queued; ends only when a person resets it."""
+        with self._changed:
+            self._session.stop_wanted = reason
+            self._wake()
+
     def answer(self, choice: int) -> None:
         """Answer the printer's question, `Status.prompt`, with the choice of this index."""
         with self._changed:
@@ -238,6 +244,8 @@ class SerialPrinter:
             with self._changed:
                 for message in heard:
                     session.hear(message, now)
+                if session.stop_wanted:
+                    session.emergency(session.stop_wanted, now)
                 session.watch_heat(now)
                 if session.interrupt_wanted:
                     session.interrupt_wanted = False

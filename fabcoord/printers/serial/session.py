@@ -116,6 +116,7 @@ class Session(Standing):
 
     def emergency(self, reason: str, now: float) -> None:
         """Stop everything now. Only a person, at the printer, can end this state."""
+        self.stop_wanted = ""
         connection = self._connection
         if connection is None:
             return

@@ -47,6 +47,7 @@ class Standing:
 
     def __init__(self, *, from_card: bool = False, rules: HeatRules | None = None) -> None:
         self.offline_because = _NOT_CONNECTED
+        self.stop_wanted = ""  # why to stop everything at once
         self.interrupt_wanted = False  # stop what moves and heats now, then go on
         self.from_card = from_card
         self._connection: Connection | None = None

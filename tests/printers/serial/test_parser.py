@@ -61,7 +61,7 @@ def test_lines_do_not_depend_on_how_they_arrive(data: bytes, cuts: list[int]) ->
         ("SD printing byte 12/345", parser.SdProgress(12, 345)),
         ("Not SD printing", parser.SdIdle(False)),
         ("Done printing file", parser.SdIdle(True)),
-        ("File opened: A B.GCO Size: 99", parser.SdFile("A B.GCO")),
+        ("File opened: A B.GCO Size: 99", parser.SdFile("A B.GCO", 99, opened=True)),
         (
             "FIRMWARE_NAME:Marlin 2.1 (x) SOURCE_CODE_URL:y",
             parser.Firmware("Marlin 2.1 (x)"),
@@ -81,7 +81,61 @@ def test_lines_do_not_depend_on_how_they_arrive(data: bytes, cuts: list[int]) ->
         ("Error:MINTEMP triggered", parser.Failure("MINTEMP triggered", True)),
         ("Error:volume.init failed", parser.Failure("volume.init failed", False)),
         ("okay then", parser.Other("okay then")),
+        # Repetier: targets in lines of their own
+        ("TargetExtr0:210", parser.Report(Heat(hotend_target_c=210.0))),
+        ("TargetBed:60", parser.Report(Heat(bed_target_c=60.0))),
+        # Ultimaker and old Marlin while waiting for heat: no target
+        ("T:150.2 E:0 W:?", parser.Report(Heat(150.2))),
+        (
+            "ok T:-15.0 /0.0 B:24.1 /0.0 T0:-15.0 /0.0 @:0",
+            parser.Ok(None, Heat(-15.0, 0.0, 24.1, 0.0)),
+        ),
+        # Klipper: bed first, spaces; Prusa: more sensors behind
+        ("ok B:24.6 /0.0 T0:27.0 /0.0", parser.Ok(None, Heat(27.0, 0.0, 24.6, 0.0))),
+        (
+            "T:25.1 /0.0 B:25.0 /0.0 T0:25.1 /0.0 @:0 B@:0 P:0.0 A:28.4",
+            parser.Report(Heat(25.1, 0.0, 25.0, 0.0)),
+        ),
+        ("T:20.0 /0.0 (512.3) B:21 /0 (99)", parser.Report(Heat(20.0, 0.0, 21.0, 0.0))),
+        ("ok T:nan /0.0 B:21.0 /0.0", parser.Ok(None, Heat(None, None, 21.0, 0.0))),
+        ("busy:processing", parser.Busy("processing")),
+        ("Busy: heating", parser.Busy("heating")),
+        ("//busy: doing", parser.Busy("doing")),
+        ("echo:busy: paused for input", parser.Busy("paused for input")),
+        ("echo:M117 I am busy: really", parser.Other("echo:M117 I am busy: really")),
+        ("\ufffd\x80start", parser.Started()),
+        ("echo: External Reset", parser.Started()),
+        ("echo:Restart the print", parser.Other("echo:Restart the print")),
+        ("SD print paused", parser.SdPaused()),
+        ("Print saved", parser.SdPaused()),
+        (
+            "Current file: FCABCDEF.GCO a long name.gcode",
+            parser.SdFile("FCABCDEF.GCO a long name.gcode"),
+        ),
+        ("Current file: (no file)", parser.SdFile("")),
+        ("Writing to file: a.gco", parser.SdWriting(saved=False)),
+        ("Done saving file.", parser.SdWriting(saved=True)),
+        ("open failed, File: a.gco.", parser.SdRefused("open failed, File: a.gco.")),
+        ("fatal:Heater/sensor error", parser.Failure("Heater/sensor error", True)),
+        (
+            "!! Shutdown due to webhooks request",
+            parser.Failure("Shutdown due to webhooks request", True),
+        ),
+        ("!! Must home axis first", parser.Failure("Must home axis first", False)),
+        (
+            "Error:Printer stopped due to errors. Fix the error and use M999",
+            parser.Failure("Printer stopped due to errors. Fix the error and use M999", True),
+        ),
     ],
 )
 def test_what_firmware_says(line: str, message: parser.Message) -> None:
     assert parse(line.encode()) == message
+
+
+def test_an_error_in_two_lines_is_one() -> None:
+    splitter = LineSplitter()
+    assert splitter.feed(b"ok\nErr") == [b"ok"]
+    assert splitter.feed(b"or:0\n") == []
+    (line,) = splitter.feed(b": Extruder switched off. MAXTEMP triggered !\n")
+    assert parse(line) == parser.Failure("0: Extruder switched off. MAXTEMP triggered !", True)
+    assert splitter.feed(b"Error:1\nok\nok\n") == [b"Error:1", b"ok", b"ok"]
