@@ -11,6 +11,7 @@ from fabcoord.api.routing import Resource, page, wanted_version
 from fabcoord.members.roles import Permission
 from fabcoord.queue import attempts
 from fabcoord.queue import printers as fleet
+from fabcoord.queue.control import answer as answer_prompt
 from fabcoord.queue.control import control
 from fabcoord.store.database import row
 
@@ -109,6 +110,16 @@ def resume(printer_id: str, body: dict[str, Any]) -> Any:
 )  # fmt: skip
 def cancel(printer_id: str, body: dict[str, Any]) -> Any:
     return _control(printer_id, "cancel")
+
+
+@printers.route_to(
+    "POST", "/printers/<printer_id>/answer", Permission.CLEAR_PLATE,
+    "Answer the printer's question", body=schemas.Answer, answer="Printer", status=202,
+)  # fmt: skip
+def answer(printer_id: str, body: dict[str, Any]) -> Any:
+    with lab().store.writing(durable=True) as db:
+        answer_prompt(db, member(), printer_id, body["choice"])
+        return fleet.get(db, printer_id)
 
 
 @printers.route_to(

@@ -73,6 +73,10 @@ class Clearance(Schema):
     attempt_id = fields.String(allow_none=True, validate=_short)
 
 
+class Answer(Schema):
+    choice = fields.Integer(required=True, strict=True)
+
+
 class Resolution(Schema):
     outcome = fields.String(required=True, validate=_short)
     plate_clear = fields.Boolean(required=True)

@@ -301,6 +301,7 @@ def _answer(
                 printer_id=item["printer_id"],
                 attempt_id=item["attempt_id"],
                 expires_at=item["expires_at"],
+                choice=item["choice"],
             )
             for item in waiting
         ),

@@ -9,7 +9,7 @@ from fabcoord.errors import BadInput, Conflict, NotFound
 from fabcoord.members.roles import Member
 from fabcoord.printers import machines
 from fabcoord.printers.machines import Clearance
-from fabcoord.queue import printers
+from fabcoord.queue import commands, printers
 from fabcoord.queue.states import (
     ENDED,
     LIVE,
@@ -26,7 +26,6 @@ from fabcoord.store.events import emit
 from fabcoord.store.sqlite import Database
 from fabcoord.store.values import in_seconds, new_id, new_secret, now
 
-COMMAND_S = 600.0
 _LIVE_SQL = "('accepted', 'transferring', 'starting', 'printing', 'paused')"
 
 
@@ -164,27 +163,16 @@ def resolve(
 
 
 def command(db: Database, attempt: Row, kind: str, actor: str | None) -> None:
-    """Ask the agent to pause, resume or cancel an attempt; asking twice asks once."""
-    waiting = value(
+    """Ask the agent to pause, resume or cancel an attempt."""
+    commands.ask(
         db,
-        "SELECT 1 FROM commands WHERE attempt_id = ? AND kind = ? AND ended_at IS NULL"
-        " AND expires_at > ?",
-        (attempt["id"], kind, now()),
+        kind,
+        agent_id=attempt["agent_id"],
+        printer_id=attempt["printer_id"],
+        attempt_id=attempt["id"],
+        job_id=attempt["job_id"],
+        actor=actor,
     )
-    if waiting:
-        return
-    db.conn.execute(
-        "INSERT INTO commands (id, agent_id, printer_id, attempt_id, kind, actor, created_at,"
-        " expires_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            *(new_id(), attempt["agent_id"], attempt["printer_id"], attempt["id"], kind, actor),
-            *(now(), in_seconds(COMMAND_S)),
-        ),
-    )
-    emit(
-        db, "command.created", attempt_id=attempt["id"], job_id=attempt["job_id"],
-        printer_id=attempt["printer_id"], agent_id=attempt["agent_id"], actor=actor, command=kind,
-    )  # fmt: skip
 
 
 def stop(db: Database, attempt: Row, actor: str | None, reason: str) -> None:

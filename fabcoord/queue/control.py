@@ -1,10 +1,10 @@
-"""What a person may ask of a running print: pause, resume, cancel."""
+"""What a person may ask of a printer: pause, resume, cancel; the answer to its question."""
 
 from __future__ import annotations
 
-from fabcoord.errors import Conflict
+from fabcoord.errors import BadInput, Conflict
 from fabcoord.members.roles import Member, Permission
-from fabcoord.queue import attempts, jobs, printers
+from fabcoord.queue import attempts, commands, jobs, printers
 from fabcoord.queue.states import LIVE, AttemptState
 from fabcoord.store.sqlite import Database
 
@@ -37,3 +37,33 @@ def control(db: Database, member: Member, printer_id: str, kind: str) -> None:
         attempts.stop(db, attempt, member.name, f"Stopped by {member.name}.")
     else:
         attempts.command(db, attempt, kind, member.name)
+
+
+def answer(db: Database, member: Member, printer_id: str, choice: int) -> None:
+    """Answer the question that a printer asks with the choice of this index.
+
+    Raises Conflict when it asks nothing (any more), BadInput when there is no such choice.
+    """
+    printer = printers.get(db, printer_id)
+    prompt = printer["prompt"]
+    if prompt is None or printer["agent_id"] is None:
+        raise Conflict(
+            f"{printer['name']} asks nothing just now.", extra={"state": printer["state"]}
+        )
+    if not 0 <= choice < max(1, len(prompt["choices"])):
+        raise BadInput(
+            f"There is no choice {choice}.",
+            hint=f"Choices count from 0: {', '.join(prompt['choices']) or 'only 0'}.",
+            fields={"choice": "out of range"},
+        )
+    attempt = printers.open_attempt(db, printer_id)
+    commands.ask(
+        db,
+        "answer",
+        agent_id=printer["agent_id"],
+        printer_id=printer_id,
+        attempt_id=attempt["id"] if attempt else "",
+        job_id=attempt["job_id"] if attempt else None,
+        choice=choice,
+        actor=member.name,
+    )

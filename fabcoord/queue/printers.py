@@ -165,8 +165,17 @@ def apply_telemetry(db: Database, agent_id: str, said: PrinterTelemetry) -> None
             "remaining_s": said.print.remaining_s,
         },
         "firmware": said.firmware[:200],
+        "prompt": None
+        if said.prompt is None
+        else {
+            "text": said.prompt.text[:500],
+            "choices": [choice[:80] for choice in said.prompt.choices[:10]],
+        },
         "metrics": said.metrics,
     }
+    before = value(
+        db, "SELECT telemetry ->> '$.prompt' FROM printers WHERE id = ?", (said.printer_id,)
+    )
     mine = row(
         db,
         "UPDATE printers SET telemetry = ?, last_seen_at = ?"
@@ -175,6 +184,8 @@ def apply_telemetry(db: Database, agent_id: str, said: PrinterTelemetry) -> None
     )
     if mine is None:
         return
+    if (json.loads(before) if before else None) != told["prompt"]:
+        emit(db, "printer.prompt", printer_id=said.printer_id, prompt=told["prompt"])
     if said.print is not None and said.activity in ("printing", "paused"):
         _fill_plate(db, said.printer_id, said.print.attempt_id)
     refresh(db, said.printer_id)
@@ -304,6 +315,7 @@ def _shape(db: Database, found: Row) -> dict[str, Any]:
         "temperatures": told.get("temperatures", {}),
         "firmware": told.get("firmware", ""),
         "metrics": told.get("metrics", {}),
+        "prompt": told.get("prompt"),
         "job_id": attempt["job_id"] if attempt else None,
         "attempt_id": attempt["id"] if attempt else None,
         "plate_clear": bool(found["plate_clear"]),

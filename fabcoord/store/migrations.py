@@ -273,6 +273,7 @@ CREATE TABLE commands (
     printer_id TEXT NOT NULL,
     attempt_id TEXT NOT NULL,
     kind TEXT NOT NULL,
+    choice INTEGER NOT NULL DEFAULT 0,
     actor TEXT,
     created_at TEXT NOT NULL,
     expires_at TEXT NOT NULL,

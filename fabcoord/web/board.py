@@ -57,6 +57,8 @@ class Card:
     @property
     def urgency(self) -> tuple[int, float]:
         """Sorts the board: who needs a human now comes first, then who will need one soon."""
+        if self.printer["prompt"] is not None:
+            return 0, 0.0
         paused = self.attempt is not None and self.attempt["state"] == AttemptState.PAUSED
         order = {
             PrinterState.ATTENTION: 0,

@@ -8,10 +8,10 @@ from fabcoord.api.access import member
 from fabcoord.api.context import lab
 from fabcoord.errors import Conflict
 from fabcoord.members.roles import Permission
-from fabcoord.queue import attempts
+from fabcoord.queue import attempts, control
 from fabcoord.queue import printers as fleet
 from fabcoord.web import board, live
-from fabcoord.web.frame import Pages, back, go, show
+from fabcoord.web.frame import Pages, back, go, number, show
 
 kiosk = Pages("kiosk")
 
@@ -35,6 +35,14 @@ def clear(printer_id: str) -> Response:
                 hint="Look at the plate again and confirm what lies there now.",
             )
         fleet.clear(db, member(), printer_id, shown)
+    return go(back())
+
+
+@kiosk.page("POST", "/printers/<printer_id>/answer", Permission.CLEAR_PLATE)
+def answer(printer_id: str) -> Response:
+    choice = number(request.form.get("choice", ""), "choice")
+    with lab().store.writing(durable=True) as db:
+        control.answer(db, member(), printer_id, choice)
     return go(back())
 
 

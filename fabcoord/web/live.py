@@ -17,6 +17,7 @@ QUEUE = (
 PRINTERS = (
     *("printer.changed", "printer.cleared", "printer.configured", "printer.foreign_print"),
     *("printer.maintenance", "printer.ready", "printer.deleted", "printer.plate_filled"),
+    "printer.prompt",
 )
 AGENTS = ("agent.paired", "agent.registered", "agent.revoked", "agent.waiting")
 DESIGNS = (
