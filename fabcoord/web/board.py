@@ -92,6 +92,7 @@ class Board:
         """The room in one line, for the head of the page and for who hears instead of sees."""
         counted = (
             (sum(card.clear for card in self.cards), "to clear"),
+            (sum(card.printer["prompt"] is not None for card in self.cards), "to answer"),
             (sum(card.printer["state"] == PrinterState.ATTENTION for card in self.cards),
              "to look at"),
             (sum(card.printer["state"] == PrinterState.BUSY for card in self.cards), "printing"),
@@ -124,6 +125,8 @@ def _card(db: Database, printer: dict[str, Any]) -> Card:
     look = words.PRINTERS[printer["state"]]
     if printer["state"] == PrinterState.BUSY and state is not None:
         look = words.ATTEMPTS[state]
+    if printer["prompt"] is not None:
+        look = words.ASKS
     models = machines.all_machines()
     return Card(
         printer=printer,

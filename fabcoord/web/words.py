@@ -28,6 +28,8 @@ PRINTERS: dict[str, Look] = {
     PrinterState.OFFLINE: Look("Offline", "unplugged", "off"),
 }
 
+ASKS = Look("Asks something", "hand", "need")
+
 JOBS: dict[str, Look] = {
     JobState.CHECKING: Look("Being checked", "eye", "wait"),
     JobState.SLICING: Look("Being sliced", "layers", "wait"),
