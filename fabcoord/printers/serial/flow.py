@@ -129,6 +129,13 @@ class Flow:
         """Write lines in this form from now on; only while `drained`."""
         self.form, self._open_form = form, True
 
+    @property
+    def remark(self) -> str:
+        """What a person should know of the line; empty while all is well."""
+        if self.window.bytes or not self.window.faults:
+            return ""
+        return f"Lines go one at a time: {self.resends} had to be sent again. Check the cable."
+
     def allow_window(self, receive_buffer_bytes: int) -> None:
         """Let several lines be on their way from now on, up to this many bytes."""
         self.window.allow(receive_buffer_bytes)
