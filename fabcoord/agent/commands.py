@@ -19,7 +19,9 @@ def carry_out(command: Command, reach: Callable[[], Printer]) -> CommandResult:
             case "resume":
                 driver.resume()
             case "answer":
-                _answer(driver, command.choice)
+                _own_way(driver, "answer")(command.choice)
+            case "emergency":
+                _own_way(driver, "emergency_stop")()
             case _:
                 driver.cancel(command.attempt_id)
     except (FabcoordError, OSError) as error:
@@ -27,9 +29,11 @@ def carry_out(command: Command, reach: Callable[[], Printer]) -> CommandResult:
     return CommandResult(command.command_id, ok=True)
 
 
-def _answer(driver: Printer, choice: int) -> None:
-    """Only printers that are spoken to directly ask anything."""
-    answer: Callable[[int], None] | None = getattr(driver, "answer", None)
-    if answer is None:
-        raise PrinterError("This way to reach a printer knows no questions.")
-    answer(choice)
+def _own_way(driver: Printer, name: str) -> Callable[..., None]:
+    """What only printers that are spoken to directly can do."""
+    method: Callable[..., None] | None = getattr(driver, name, None)
+    if method is None:
+        raise PrinterError(
+            "This is not possible with this way to reach a printer.", hint="Do it at the printer."
+        )
+    return method

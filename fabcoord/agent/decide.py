@@ -250,6 +250,8 @@ def decide_command(command: Command, held: Held | None, status: Status, now: dat
     """Whether a command of a person is carried out; ``now`` is the server's time."""
     if _expired(command, now):
         return Verdict(do=False, ok=False, reason="It came too late to be carried out.")
+    if command.kind == "emergency":
+        return Verdict(do=True)
     if command.kind == "answer":
         asked = status.prompt is not None
         reason = "" if asked else "The printer asks nothing any more."

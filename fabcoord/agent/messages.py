@@ -220,7 +220,7 @@ class Command:
     """Something a person asked of a printer: pause, resume or cancel of an attempt, an answer."""
 
     command_id: str
-    kind: str  # pause | resume | cancel | answer
+    kind: str  # pause | resume | cancel; answer and emergency need no attempt
     printer_id: str
     attempt_id: str
     expires_at: str  # RFC 3339 UTC; not carried out after that

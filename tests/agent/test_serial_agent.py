@@ -84,10 +84,10 @@ def place_of(attempt_id: str, path: Path) -> tuple[int, dict[str, object]]:
     return (place.line, place.state) if place else (0, {})
 
 
-def offered(server: FakeServer) -> None:
-    digest = hashlib.sha256(GCODE).hexdigest()
-    server.gcode[digest] = GCODE
-    server.desk.offer(offer(gcode_sha256=digest, size=len(GCODE)))
+def offered(server: FakeServer, gcode: bytes = GCODE) -> None:
+    digest = hashlib.sha256(gcode).hexdigest()
+    server.gcode[digest] = gcode
+    server.desk.offer(offer(gcode_sha256=digest, size=len(gcode)))
     server.wake()
 
 
@@ -157,3 +157,48 @@ def test_a_question_travels_to_the_server_and_the_answer_back(
     server.wake()
     server.desk.wait_for(lambda: "c2" in server.desk.results)
     assert server.desk.results["c2"] == (False, "The printer asks nothing any more.")
+
+
+def test_killed_while_the_card_prints_it_is_found_again_and_seen_to_its_end(
+    server: FakeServer, simulated: Simulated, start: Start
+) -> None:
+    settings = {"port": str(simulated.link), "mode": "sd", "hotend_off_after_s": 1}
+    server.desk.printers = (printer("p1", "serial", **settings),)
+    first = start()
+    until(activity_is(server, "idle"))
+    moves = "".join(f"G1 X{50 + n % 2 * 4} F600\n" for n in range(400))
+    offered(server, f"M104 S60\nG28\n{moves}M104 S0\n".encode())
+    server.desk.wait_state("a1", "printing")
+    until(lambda: simulated.ask("state")["sd_printing"], "the card to print")
+    first.kill()
+    first.wait()
+    assert simulated.ask("state")["sd_printing"]
+    start()
+    until(activity_is(server, "printing"))
+    shown = seen(server)
+    assert shown is not None
+    server.desk.wait_for(
+        lambda: any(
+            p.print is not None and p.print.attempt_id == "a1"
+            for p in server.desk.requests[-1].printers
+        )
+    )
+    server.desk.wait_state("a1", "finished", timeout_s=30)
+    assert server.desk.kinds("a1").count("starting") == 1
+    assert "unknown" not in server.desk.kinds("a1")
+
+
+def test_an_emergency_stop_stops_at_once_and_waits_for_a_person(
+    server: FakeServer, simulated: Simulated, start: Start
+) -> None:
+    server.desk.printers = (printer("p1", "serial", port=str(simulated.link)),)
+    start()
+    until(activity_is(server, "idle"))
+    offered(server)
+    server.desk.wait_state("a1", "printing")
+    server.desk.command(Command("c1", "emergency", "p1", "", "2999-01-01T00:00:00Z"))
+    server.wake()
+    until(lambda: simulated.ask("state")["killed"], "M112")
+    server.desk.wait_state("a1", "failed")
+    until(activity_is(server, "attention"))
+    assert simulated.ask("state")["hotend_target_c"] == 0

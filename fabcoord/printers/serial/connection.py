@@ -87,6 +87,7 @@ class Connection:
         self.heat = Heat()
         self.position: Position | None = None
         self.heard_anything = False  # at least one line that makes sense
+        self.answers = False  # it has taken a command of ours
         self.heard_busy = False
         self.heard_noise = False
         self.booting = False  # it was heard to start since we are here
@@ -246,6 +247,7 @@ class Connection:
         elif isinstance(message, Started):
             self._greet_anew()
         for command in taken:
+            self.answers = True
             self._greeted(command)
         return Heard(message, tuple(taken))
 

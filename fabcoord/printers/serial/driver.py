@@ -186,7 +186,9 @@ class SerialPrinter:
         """Wait until the printer is known, or is at least seen to be at work."""
         begun = time.monotonic()
         while self._connection is connection and not connection.ready:
-            limit_s = GREETING_WHILE_BOOTING_S if connection.booting else GREETING_S
+            # One that prints by itself answers between two moves: slowly, but it answers.
+            slow = connection.booting or connection.answers
+            limit_s = GREETING_WHILE_BOOTING_S if slow else GREETING_S
             left_s = begun + limit_s - time.monotonic()
             if left_s <= 0:
                 return connection.heard_busy

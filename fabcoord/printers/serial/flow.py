@@ -32,6 +32,7 @@ RESEND_OK_S = 0.5  # the ok behind a Resend belongs to it; some firmware leaves 
 LINE_FAULT_S = 1.0  # a complaint about a line that no Resend follows
 QUIET_S = 0.06  # without a complaint: all that was in flight has been judged
 WAIT_S = 1.0  # a "wait" that comes sooner may have crossed our line
+MOST_DOUBTS = 3  # lines that may be out unnoticed, for the receive buffer's sake
 LONGEST_STORM = 10  # resends without a line getting through
 MOST_SILENCES = 6  # answers missed in a row; with doubling waits that is about two minutes
 PLAIN_AFTER_SILENCES = 2  # then an ok without temperatures may be all that M105 ever gets
@@ -90,6 +91,7 @@ class Flow:
         self._asked = -1  # the line that it asked for
         self._quiet_at: float | None = None  # nothing is sent before
         self._sync = False  # an M105 has to make sure which ok belongs to which line
+        self._doubts = 0  # resends since that was sure: each may have brought an ok too many
         self._open_form = True  # what opens the form of the lines has to be said (again)
         self._sent_at = 0.0
         self._silences = 0
@@ -126,6 +128,13 @@ class Flow:
     def use(self, form: Form) -> None:
         """Write lines in this form from now on; only while `drained`."""
         self.form, self._open_form = form, True
+
+    @property
+    def remark(self) -> str:
+        """What a person should know of the line; empty while all is well."""
+        if self.window.bytes or not self.window.faults:
+            return ""
+        return f"Lines go one at a time: {self.resends} had to be sent again. Check the cable."
 
     def allow_window(self, receive_buffer_bytes: int) -> None:
         """Let several lines be on their way from now on, up to this many bytes."""
@@ -185,7 +194,7 @@ class Flow:
         if self._resend_open or self._quiet_at is not None or self.failure:
             return None
         if self._sync and self._cursor > self._sent:
-            self._sync = False
+            self._sync, self._doubts = False, 0
             self._insert_probe()
         while self._cursor <= self._last and self._fits():
             self._put(out, now)
@@ -353,7 +362,8 @@ class Flow:
             self._on_way -= self._sizes.popleft()
 
     def _take(self, through: int, now: float) -> list[str]:
-        self.window.clean(through - self._acked)
+        if self.window.clean(through - self._acked):
+            self._sync = True
         untold = range(max(self._told, self._acked) + 1, through + 1)
         taken = [self._line(number).command for number in untold]
         self._acked = through
@@ -387,14 +397,16 @@ class Flow:
             self.deadline = None
             return
         oldest = self._last - len(self._history) + 1
-        if not max(0, oldest) <= number <= self._sent + 1:
+        if not oldest <= number <= self._sent + 1:
             # Garbled, or the answer to our M110 itself: the line that is out has to go again.
-            number = min(self._acked + 1, self._sent)
+            number = max(oldest, min(self._acked + 1, self._sent))
         self._cursor = self._asked = number
         # Lines before it were received, and the firmware has just emptied its receive buffer.
         self._acked = min(self._acked, number - 1)
         self._cleared = number - 1
         self._sizes.clear()
         self._on_way = 0
-        self._resend_open = self._sync = self._open_form = True
+        self._resend_open = self._open_form = True
+        self._doubts += 1
+        self._sync = self._sync or self._doubts >= MOST_DOUBTS
         self.deadline = now + RESEND_OK_S

@@ -22,6 +22,7 @@ from fabcoord.printers.serial.parser import (
 from fabcoord.printers.serial.stream import PAUSE, ForbiddenCommand, GcodeStream
 
 SOME_FILE = "SD card"
+_NAME_ASKED = 3
 
 
 def card_name(attempt_id: str, *, lower_case: bool = False) -> str:
@@ -54,6 +55,7 @@ class CardWatch:
         self.outcome: Outcome | None = None  # how the last one ended
         self.refusal = ""  # what the card refused to do, and did not take back since
         self._byte: int | None = None  # where it was at the last look
+        self._asked = 0  # for its name, in vain
         self._doubts = 0  # looks since "not printing" was said of a print that had not ended
 
     def begin(self) -> None:
@@ -62,9 +64,13 @@ class CardWatch:
 
     def question(self) -> str:
         """What to ask to learn how things stand."""
-        if self._doubts or (self.running and not self.name):
+        if self.running and not self.name:
+            self._asked += 1
+            if self._asked > _NAME_ASKED:  # this firmware does not know the question
+                self.name = SOME_FILE
+                return "M27"
             return "M27 C"
-        return "M27"
+        return "M27 C" if self._doubts else "M27"
 
     def hear(self, message: Message, *, hot: bool) -> None:
         """Take in one message; ``hot``: the printer still heats to a target."""

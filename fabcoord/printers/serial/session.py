@@ -309,6 +309,8 @@ class Session(Standing):
             self._end(Outcome.FAILED, "Somebody started another print at the printer.")
         if card.running and self._job is None:
             self._adopt_or_follow()
+            if not card.name:
+                self._look_at = 0.0  # ask for it now
         elif ran and not card.running and self._job is None and card.outcome is not None:
             reason = "A print from the printer's own SD card."
             self._ended = EndedPrint(None, card.name or SOME_FILE, card.outcome, reason)

@@ -124,6 +124,8 @@ class Standing:
         """What became of an attempt; raises PrinterBusy while the card is still being read."""
         if self._job is not None and self._job.order.attempt_id == attempt_id:
             return Found.RUNNING
+        if self.from_card and (self._connection is None or not self._connection.ready):
+            raise PrinterBusy("The printer has not answered yet what it is doing.")
         if self.from_card and self._shown.card.running:
             self._card_ids[short_name(card_name(attempt_id))] = attempt_id
             if not self._shown.card.name:
@@ -132,6 +134,9 @@ class Standing:
             if self._job is not None and self._job.order.attempt_id == attempt_id:
                 return Found.RUNNING
         outcome = self._outcomes.get(attempt_id)
+        card = self._shown.card
+        if outcome is None and short_name(card.name) == short_name(card_name(attempt_id)):
+            outcome = card.outcome  # seen to its end before anybody asked whose it was
         if outcome is None:
             return Found.UNKNOWN
         return Found.FINISHED if outcome is Outcome.FINISHED else Found.FAILED
@@ -167,7 +172,9 @@ class Standing:
                 return Activity.PAUSED, AT_PANEL, running
             if self._shown.paused_itself:
                 return Activity.PAUSED, "Paused at the printer.", running
-            return Activity.PAUSED if job.paused else Activity.PRINTING, job.reason, running
+            if job.paused:
+                return Activity.PAUSED, job.reason, running
+            return Activity.PRINTING, job.reason or connection.flow.remark, running
         return self._shown.activity(connection, now)
 
     def _metrics(self, connection: Connection, now: float) -> dict[str, float]:
@@ -175,7 +182,11 @@ class Standing:
         metrics = {
             "resends": float(flow.resends),
             "lost_answers": float(flow.lost_answers),
+            "window_bytes": float(flow.window.bytes),
+            "window_faults": float(flow.window.faults),
         }
+        if flow.planner_free is not None:
+            metrics["planner_free"] = float(flow.planner_free)
         if job is not None and now > job.started_at:
             metrics["lines_per_s"] = round(job.lines_sent / (now - job.started_at), 1)
         return metrics

@@ -33,11 +33,13 @@ class Window:
         """What it holds when it is open; 0 where it must not be opened."""
         return self._most_bytes
 
-    def clean(self, lines: int) -> None:
-        """So many lines got through."""
+    def clean(self, lines: int) -> bool:
+        """So many lines got through. Says whether that has opened it again."""
         self._clean += lines
-        if not self.bytes and self._most_bytes and self._clean >= self._patience:
+        opens = not self.bytes and self._most_bytes > 0 and self._clean >= self._patience
+        if opens:
             self.bytes, self._clean = self._most_bytes, 0
+        return opens
 
     def fault(self) -> bool:
         """A line was damaged. Says whether several lines were on their way."""

@@ -79,9 +79,12 @@ class Outbound:
 
 
 class Faults:
-    """Seeded trouble on the line: each kind strikes a share of lines, or the next few."""
+    """Seeded trouble on the line: each kind strikes a share of lines, or the next few.
 
-    KINDS = ("flip_in", "lose_in", "duplicate_in", "flip_out", "lose_ok")
+    Bits flip and bytes are lost inside a line; its end is a kind of its own.
+    """
+
+    KINDS = ("flip_in", "lose_in", "lose_end", "duplicate_in", "flip_out", "lose_ok")
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 - repeatable, nothing secret
@@ -107,14 +110,18 @@ class Faults:
         """What the firmware hears of what the host said."""
         if not any(self.rates.values()) and not any(self.counts.values()):
             return data
+        if not data.isascii():
+            return self._spoil_in(data)  # packed: who knows where lines end
         return b"".join(self._spoil_in(line) for line in data.splitlines(keepends=True))
 
     def _spoil_in(self, line: bytes) -> bytes:
         if self._strikes("flip_in"):
-            line = self._flip(line)
+            line = self._flip(line[:-1]) + line[-1:] if len(line) > 1 else line
         if self._strikes("lose_in"):
-            at = self._random.randrange(len(line))
+            at = self._random.randrange(max(1, len(line) - 1))
             line = line[:at] + line[at + 1 :]
+        if self._strikes("lose_end"):
+            line = line[:-1]
         if self._strikes("duplicate_in"):
             line += line
         return line

@@ -67,6 +67,17 @@ def test_a_firmware_that_does_not_know_the_question_is_judged_by_its_heat(
     assert watch.running == watch.paused == still_there
 
 
+def test_a_name_that_is_never_told_is_asked_for_a_few_times_only() -> None:
+    watch = CardWatch()
+    watch.hear(SdProgress(1, 1000), hot=True)
+    asked = []
+    for byte in range(2, 12):
+        asked.append(watch.question())
+        watch.hear(SdProgress(byte, 1000), hot=True)
+    assert asked.count("M27 C") == 3
+    assert watch.name == "SD card"
+
+
 def test_prusa_says_that_it_is_paused() -> None:
     watch = running()
     watch.hear(SdPaused(), hot=True)

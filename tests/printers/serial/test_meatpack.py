@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from functools import reduce
+from operator import xor
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -33,20 +37,36 @@ def test_lines_come_out_as_they_went_in(lines: list[str]) -> None:
         assert unpacked(PACK + mode + b"".join(packed)) == b"".join(plain)
 
 
-@given(_LINES)
-def test_lines_are_numbered_and_checked_as_the_firmware_sees_them(lines: list[str]) -> None:
+@given(st.integers(0, 10**6), _LINES)
+def test_lines_are_numbered_and_checked_as_the_firmware_sees_them(
+    first: int, lines: list[str]
+) -> None:
     form = Packed(no_spaces=False)
-    for number, line in enumerate(lines):
+    for number, line in enumerate(lines, first):
         command = line.replace("*", "")
-        assert unpacked(form.opening + form.line(number, command)) == frame(number, command)
+        line_end = unpacked(form.opening + form.line(number, command))
+        body, _, checksum = line_end.rstrip(b"\n").rpartition(b"*")
+        assert int(checksum) == reduce(xor, body)
+        match = re.match(rb"N(\d+)", body)
+        assert match is not None
+        assert int(match[1]) == number
+        assert body[match.end() :].strip() == command.encode().strip()
 
 
 def test_without_spaces_a_move_loses_them_and_a_text_keeps_them() -> None:
     form = Packed()
-    move = unpacked(form.opening + form.line(7, "G1 X10.5 E.05"))
-    assert move.startswith(b"N7G1X10.5E.05*")
+    move = unpacked(form.opening + form.line(10, "G1 X10.5 E.05"))
+    assert move.startswith(b"N10G1X10.5E.05*")
     text = unpacked(form.opening + form.line(8, "M117 Hello you EGX"))
-    assert text.startswith(b"N8 M117 Hello you EGX*")
+    assert text.startswith(b"N08M117 Hello you EGX*")
+
+
+@given(st.integers(0, 10**6), st.integers(1, 60))
+def test_a_line_that_was_cut_is_no_command(number: int, lost: int) -> None:
+    form = Packed()
+    rest = form.line(number, "G1 X101.234 Y98.765 E.05123")[lost:]
+    left = unpacked(form.opening + rest)
+    assert not re.match(rb"\s*[GMT]\d", left)
 
 
 def test_a_move_takes_little_more_than_half_the_bytes() -> None:
