@@ -116,6 +116,8 @@ class Printer(Protocol):
 
     All methods may be called from one thread only, that of the printer's runner, but `status`
     never blocks longer than a second. Drivers with a reader thread of their own keep it inside.
+    Drivers that speak with the printer itself may also have ``answer(choice)``, for its questions,
+    and ``emergency_stop()``.
     Errors are `PrinterOffline`, `PrinterBusy` and `PrinterError` of `fabcoord.errors`.
     """
 

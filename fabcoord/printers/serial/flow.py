@@ -136,6 +136,11 @@ class Flow:
             return ""
         return f"Lines go one at a time: {self.resends} had to be sent again. Check the cable."
 
+    @property
+    def front(self) -> str:
+        """The command whose answer is the next to come; empty when none is awaited."""
+        return self._line(self._acked + 1).command if self._acked < self._sent else ""
+
     def allow_window(self, receive_buffer_bytes: int) -> None:
         """Let several lines be on their way from now on, up to this many bytes."""
         self.window.allow(receive_buffer_bytes)

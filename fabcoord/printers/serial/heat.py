@@ -127,6 +127,10 @@ class HeatWatch:
             history.pop()  # many reports a second must not push the last minute out
         history.append(Reading(at_s, now_c, target_c))
 
+    def silent_s(self, now: float) -> float:
+        """For how long no temperature has been told; 0 while none ever was."""
+        return 0.0 if self._heard_at is None else now - self._heard_at
+
     def danger(
         self, now: float, *, excused: bool, ceilings_c: tuple[float, float] = (1e4, 1e4)
     ) -> str:
@@ -141,7 +145,7 @@ class HeatWatch:
         asleep = looked_at is not None and now - looked_at > self.rules.silent_s / 3
         if (excused or asleep) and self._heard_at is not None:
             self._heard_at = now  # this process may have been stopped; the printer was not
-        silent_s = 0.0 if self._heard_at is None else now - self._heard_at
+        silent_s = self.silent_s(now)
         rules = self.rules
         hotend_c, bed_c = ceilings_c
         return danger(

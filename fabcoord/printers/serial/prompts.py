@@ -17,7 +17,6 @@ class Prompts:
 
     def __init__(self) -> None:
         self.shown: Prompt | None = None
-        self.notice = ""  # what the printer said last to whoever reads it
         self._text = ""
         self._choices: list[str] = []
 
@@ -34,8 +33,6 @@ class Prompts:
                 self.shown = Prompt(self._text, tuple(self._choices))
             case "prompt_end":
                 self.shown = None
-            case "notification":
-                self.notice = text
             case _:
                 return False
         return True

@@ -7,6 +7,7 @@ from fabcoord.errors import PrinterBusy, PrinterError, PrinterOffline
 from fabcoord.printers.base import Activity, EndedPrint, Outcome, PrintOrder
 from fabcoord.printers.serial.cardjob import CardJob
 from fabcoord.printers.serial.connection import Connection, Heard
+from fabcoord.printers.serial.framing import code_of
 from fabcoord.printers.serial.job import Job, Phase
 from fabcoord.printers.serial.parser import (
     Action,
@@ -21,6 +22,8 @@ from fabcoord.printers.serial.standing import Standing, Start
 
 _WATCH_EVERY_S = 0.1
 _LOOK_AT_EFFECT_S = 0.2
+_TELLS_HEAT = frozenset({"M109", "M190", "M191"})  # while they wait
+_DEAF_AFTER_S = 10.0  # without an answer it works on one long command, and tells nothing meanwhile
 LOOK_EVERY_S = 2.0  # while idle: does it live, does a print run that we did not start?
 
 
@@ -185,7 +188,7 @@ class Session(Standing):
                 self._start.look_sent = True
                 return self._look(now)
             self._decide_by_look()
-        if now >= self._heat_at and not connection.can("AUTOREPORT_TEMP"):
+        if self._heat_is_due(connection, now):
             self._heat_at = now + connection.profile.temperature_poll_s
             return "M105"
         if self._selected_there:
@@ -212,9 +215,20 @@ class Session(Standing):
             return []
         if self._selected_there or self.interrupt_wanted:
             return []
-        if now >= self._heat_at and not connection.can("AUTOREPORT_TEMP"):
+        if self._heat_is_due(connection, now):
             return []
         return job.next_lines(most)
+
+    def _reports(self, connection: Connection) -> bool:
+        """Does it tell its temperatures without being asked?"""
+        return connection.can("AUTOREPORT_TEMP") and not self._has_to_ask
+
+    def _heat_is_due(self, connection: Connection, now: float) -> bool:
+        """Must it be asked how hot it is? A file may have switched its own reports off."""
+        if now < self._heat_at:
+            return False
+        missed = self._shown.watch.silent_s(now) > self._missed_s
+        return missed or not self._reports(connection)
 
     def _look(self, now: float) -> str:
         self._look_at = now + LOOK_EVERY_S
@@ -240,7 +254,7 @@ class Session(Standing):
     def next_at(self) -> float:
         """When `next_command` should be asked again, if nothing is heard before."""
         connection = self._connection
-        if connection is None or connection.can("AUTOREPORT_TEMP"):
+        if connection is None or self._reports(connection):
             return self._look_at
         return min(self._look_at, self._heat_at)
 
@@ -259,12 +273,15 @@ class Session(Standing):
         """Take in one message."""
         message, job, connection = heard.message, self._job, self._connection
         if heard.taken:
+            self._taken_at = now
             self._shown.took_something()
             if job is not None:
                 for command in heard.taken:
                     job.took(command)
         if connection is None or (isinstance(message, Ok) and message.heat is None):
             return
+        if isinstance(message, Ok) and self._shown.watch.silent_s(now) > self._missed_s:
+            self._has_to_ask = True  # it tells when asked, and only then
         card_ran = self._shown.card.running
         self._shown.hear(message, connection.heat, now)
         if isinstance(message, Failure):
@@ -288,7 +305,11 @@ class Session(Standing):
         live = self._activity(now)[0] is not Activity.IDLE or self._start is not None
         self._errands += self._shown.watch.switch_off(now, live=live)
         # Without reports of its own it is asked, and cannot answer while it does something else.
-        deaf = not connection.can("AUTOREPORT_TEMP") and not connection.flow.drained
+        deaf = (
+            not self._reports(connection)
+            and now - self._taken_at > _DEAF_AFTER_S
+            and code_of(connection.flow.front) not in _TELLS_HEAT
+        )
         profile = connection.profile
         reason = self._shown.watch.danger(
             now,

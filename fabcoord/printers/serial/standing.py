@@ -60,12 +60,15 @@ class Standing:
         self._cool_first = False  # a print of ours was cut off: heat off before all else
         self._errands: list[str] = []
         self._shown = Shown(rules)
+        self._missed_s = self._shown.watch.rules.silent_s / 6  # without reports: has to be asked
         self._watch_at = 0.0
         self._forget_printer()
 
     def _forget_printer(self) -> None:
         """What was known of the printer itself, before it was reset or unplugged."""
         self._shown.forget()
+        self._taken_at = 0.0  # when it last took a command
+        self._has_to_ask = False  # its own reports have stopped, and it tells when asked
         self._selected_there = False  # somebody opened a file on the card while we stream
         self._look_at = self._heat_at = 0.0
 

@@ -191,3 +191,14 @@ def test_above_the_maximum_it_is_stopped(bench: Bench) -> None:
     until(lambda: simulated.ask("state")["killed"], "M112")
     simulated.ask("reset")
     status_when(printer, is_in(Activity.IDLE))
+
+
+def test_a_file_that_switches_the_reports_off_is_no_emergency(bench: Bench, tmp_path: Path) -> None:
+    _, printer = bench.start(HeatRules(silent_s=1.5), speed=5.0)
+    path = tmp_path / "mute.gcode"
+    path.write_text("M155 S0\nM104 S200\n" + "G4 P100\n" * 170)
+    printer.start(order(path))
+    status = status_when(printer, ended)
+    assert status.ended is not None
+    assert status.ended.outcome is Outcome.FINISHED, status.ended
+    assert status.temperatures.hotend_target_c == 200
