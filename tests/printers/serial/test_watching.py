@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from fabcoord.printers import profiles
 from fabcoord.printers.base import Activity
 from fabcoord.printers.serial.connection import Connection, Heard
+from fabcoord.printers.serial.flow import Flow
 from fabcoord.printers.serial.parser import Heat, Ok
 from fabcoord.printers.serial.session import Session
 
@@ -25,10 +26,9 @@ class Line:
         self.ready, self.halted, self.heard_busy, self.has_sd = True, False, False, True
         self.alarm_at: float | None = None
         self.stops = 0
-        self.front = ""
-        self.flow: Any = self
-        self.resends = self.lost_answers = self.bytes = self.faults = 0
-        self.window: Any = self
+        self.flow = Flow(self.profile)
+        self.flow.restart(1000.0)
+        self.flow.hear(Ok(), 1000.0)
         self._reports = reports
 
     def can(self, capability: str) -> bool:
@@ -45,7 +45,8 @@ def watched(*, reports: bool, front: str, seconds: int) -> tuple[Session, Line]:
     session, line = Session(), Line(reports=reports)
     session.connected(cast("Connection", line))
     session.hear(Heard(Ok(None, HEATING), ("M105",)), 1000.0)
-    line.front = front
+    if front:
+        line.flow.send(front, 1000.0)
     for tenth in range(seconds * 10):
         session.watch_heat(1000.0 + tenth / 10)
     return session, line
