@@ -10,9 +10,8 @@ from fabcoord.api.context import lab
 from fabcoord.api.routing import Resource, page, wanted_version
 from fabcoord.members.roles import Permission
 from fabcoord.queue import attempts
+from fabcoord.queue import control as control_of
 from fabcoord.queue import printers as fleet
-from fabcoord.queue.control import answer as answer_prompt
-from fabcoord.queue.control import control
 from fabcoord.store.database import row
 
 printers = Resource("printers", __name__)
@@ -118,7 +117,17 @@ def cancel(printer_id: str, body: dict[str, Any]) -> Any:
 )  # fmt: skip
 def answer(printer_id: str, body: dict[str, Any]) -> Any:
     with lab().store.writing(durable=True) as db:
-        answer_prompt(db, member(), printer_id, body["choice"])
+        control_of.answer(db, member(), printer_id, body["choice"])
+        return fleet.get(db, printer_id)
+
+
+@printers.route_to(
+    "POST", "/printers/<printer_id>/emergency-stop", Permission.CLEAR_PLATE,
+    "Stop everything on the printer at once", body=schemas.Empty, answer="Printer", status=202,
+)  # fmt: skip
+def emergency_stop(printer_id: str, body: dict[str, Any]) -> Any:
+    with lab().store.writing(durable=True) as db:
+        control_of.emergency_stop(db, member(), printer_id)
         return fleet.get(db, printer_id)
 
 
@@ -150,5 +159,5 @@ def _set_maintenance(printer_id: str, *, on: bool) -> Any:
 
 def _control(printer_id: str, kind: str) -> Any:
     with lab().store.writing(durable=True) as db:
-        control(db, member(), printer_id, kind)
+        control_of.control(db, member(), printer_id, kind)
         return fleet.get(db, printer_id)

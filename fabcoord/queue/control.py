@@ -1,6 +1,8 @@
-"""What a person may ask of a printer: pause, resume, cancel; the answer to its question."""
+"""What a person may ask of a printer: pause, resume, cancel, an answer, an emergency stop."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from fabcoord.errors import BadInput, Conflict
 from fabcoord.members.roles import Member, Permission
@@ -14,6 +16,8 @@ APPLIES_TO: dict[str, tuple[AttemptState, ...]] = {
     "resume": (AttemptState.PAUSED,),
     "cancel": (AttemptState.OFFERED, *LIVE),
 }
+
+_STOPPABLE = ("serial", "virtual")  # drivers that speak to the firmware itself
 
 
 def control(db: Database, member: Member, printer_id: str, kind: str) -> None:
@@ -56,12 +60,33 @@ def answer(db: Database, member: Member, printer_id: str, choice: int) -> None:
             hint=f"Choices count from 0: {', '.join(prompt['choices']) or 'only 0'}.",
             fields={"choice": "out of range"},
         )
-    attempt = printers.open_attempt(db, printer_id)
+    _ask_printer(db, member, printer, "answer", choice)
+
+
+def emergency_stop(db: Database, member: Member, printer_id: str) -> None:
+    """Stop everything on this printer at once, whoever started it, and leave it to a person.
+
+    Raises Conflict where the way to the printer knows no such thing: then it is the mains switch.
+    """
+    printer = printers.get(db, printer_id)
+    if printer["driver"] not in _STOPPABLE or printer["agent_id"] is None:
+        raise Conflict(
+            f"{printer['name']} cannot be stopped in an emergency from here.",
+            hint="Switch it off at the mains.",
+            extra={"state": printer["state"]},
+        )
+    _ask_printer(db, member, printer, "emergency")
+
+
+def _ask_printer(
+    db: Database, member: Member, printer: dict[str, Any], kind: str, choice: int = 0
+) -> None:
+    attempt = printers.open_attempt(db, printer["id"])
     commands.ask(
         db,
-        "answer",
+        kind,
         agent_id=printer["agent_id"],
-        printer_id=printer_id,
+        printer_id=printer["id"],
         attempt_id=attempt["id"] if attempt else "",
         job_id=attempt["job_id"] if attempt else None,
         choice=choice,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.e2e.lab import RunningLab
+from tests.e2e.shapes import tower
 
 
 def test_a_printers_question_is_answered_through_the_api(lab: RunningLab) -> None:
@@ -20,3 +21,16 @@ def test_a_printers_question_is_answered_through_the_api(lab: RunningLab) -> Non
     )
     lab.until(lambda: lab.printer(left)["prompt"] is None or None, "the end of the question")
     assert lab.request("POST", f"/printers/{left}/answer", json={"choice": 0}).status_code == 409
+
+
+def test_an_emergency_stop_halts_a_print_and_leaves_it_to_a_person(lab: RunningLab) -> None:
+    left, panel = lab.printer("Left")["id"], lab.simulators["Left"]
+    job = lab.ask(lab.upload(tower()), printer_id=left)
+    lab.until_underway(job)
+    lab.post(f"/printers/{left}/emergency-stop", {}, status=202)
+    attempt = lab.until_attempt(job, "failed")
+    assert attempt["reason"]
+    assert lab.until_printer(left, "attention")["reason"]
+    assert lab.job(job)["state"] == "needs_attention"
+    panel.ask("reset")  # somebody switches it off and on
+    lab.until_printer(left, "awaiting_clearance")

@@ -72,3 +72,15 @@ def test_a_question_without_choices_is_answered_by_its_only_button(room: Room, p
     answer(room, room.printers[0], 0)
     (command,) = pi.sync().commands
     assert command.choice == 0
+
+
+def test_an_emergency_stop_is_for_printers_that_we_speak_to_ourselves(room: Room, pi: Pi) -> None:
+    printer_id = room.printers[0]
+    with room.store.writing() as db:
+        control.emergency_stop(db, room.staff, printer_id)
+    (command,) = pi.sync().commands
+    assert (command.kind, command.printer_id) == ("emergency", printer_id)
+    with room.store.writing() as db:
+        db.conn.execute("UPDATE printers SET driver = 'octoprint' WHERE id = ?", (printer_id,))
+        with pytest.raises(Conflict, match="mains"):
+            control.emergency_stop(db, room.staff, printer_id)
