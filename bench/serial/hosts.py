@@ -48,20 +48,24 @@ def bare(port: str, file: Path, window: int) -> float:
 
 
 def fabcoord(port: str, baud: int, file: Path, mode: str) -> float:
+    """Prints on one port, or on several with commas between them."""
     from fabcoord.printers.base import PrintOrder
     from fabcoord.printers.serial.driver import SerialPrinter
     from fabcoord.printers.serial.options import FlowMode, WireOptions
 
     flow = FlowMode.PING_PONG if mode == "ping-pong" else FlowMode.WINDOW
     options = WireOptions(flow, RECEIVE_BUFFER_BYTES, meatpack=mode == "meatpack")
-    printer = SerialPrinter(port, baud, options=options)
-    printer.connect()
+    printers = [SerialPrinter(name, baud, options=options) for name in port.split(",")]
+    for printer in printers:
+        printer.connect()
     before = cpu_s()
-    printer.start(PrintOrder("bench", file, "", "bench.gcode"))
-    while printer.status().ended is None:
+    for printer in printers:
+        printer.start(PrintOrder("bench", file, "", "bench.gcode"))
+    while any(printer.status().ended is None for printer in printers):
         time.sleep(0.05)
     used = cpu_s() - before
-    printer.close()
+    for printer in printers:
+        printer.close()
     return used
 
 

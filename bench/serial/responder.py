@@ -1,7 +1,7 @@
 """A printer that only takes lines: at a UART's pace, or as fast as it can at 0 baud.
 
-``responder.py LINK BAUD MOVES``: says that it is there, and, when it has had so many moves, what it
-saw. Bytes that are not ASCII are unpacked as MeatPack.
+``responder.py LINK BAUD MOVES [SPIN]``: says that it is there, and, when it has had so many moves,
+what it saw. Bytes that are not ASCII are unpacked as MeatPack.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ M105 = b"ok T:20.0 /0.0 B:20.0 /0.0 @:0 B@:0\n"
 
 
 class Responder:
-    def __init__(self, link: Path, baud: int, moves: int) -> None:
+    def __init__(self, link: Path, baud: int, moves: int, spin_s: float = SPIN_S) -> None:
+        self.spin_s = spin_s
         sys.path.insert(0, str(ROOT))
         from fabcoord.printers.simulator.meatpack import Unpacker
 
@@ -74,8 +75,8 @@ class Responder:
         if self.wire:
             times.append(self.arrived_at + self.next_stop() * self.byte_s)
         left = min(times) - time.perf_counter() if times else None
-        if left is None or left > SPIN_S:
-            select.select([self.fd], [], [], None if left is None else left - SPIN_S)
+        if left is None or left > self.spin_s:
+            select.select([self.fd], [], [], None if left is None else left - self.spin_s)
 
     def next_stop(self) -> int:
         if self.unpacker.active:
@@ -155,4 +156,6 @@ class Responder:
 
 
 if __name__ == "__main__":
-    Responder(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])).serve()
+    Responder(
+        Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), *map(float, sys.argv[4:])
+    ).serve()
