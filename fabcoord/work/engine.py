@@ -80,11 +80,20 @@ class Engine:
             log.exception("run %s could not be announced; a sweep will do it", run_id)
 
     def execute(self, run_id: str) -> None:
-        """Claim and do one run; returns quietly when it is not to be had."""
+        """Claim and do one run; returns quietly when it is not to be had, or not yet."""
         with self.store.writing() as db:
-            run = ledger.claim(db, run_id)
+            run = None if ledger.must_wait(db, run_id) else ledger.claim(db, run_id)
         if run is None:
             return
+        try:
+            self._do(run)
+        finally:
+            with self.store.reading() as db:
+                waiting = ledger.patient(db)
+            for patient_id in waiting:
+                self.announce(patient_id)
+
+    def _do(self, run: Run) -> None:
         task = self.tasks[run.kind]
         lease = _Lease(self.store, run)
         try:

@@ -18,6 +18,7 @@ LEASE_S = 6.0
 RENEW_EVERY_S = 1.0
 MAX_ATTEMPTS = 3  # a mesh that kills its worker three times is not tried a fourth
 _ANNOUNCE_AGAIN_AFTER_S = 5.0
+_LONGEST_PATIENCE_S = 60.0
 
 
 class RunState(StrEnum):
@@ -91,6 +92,33 @@ def renew(db: Database, run: Run, *, lease_s: float = LEASE_S) -> bool:
         (in_seconds(lease_s), run.id, run.token),
     )
     return found is not None
+
+
+def must_wait(db: Database, run_id: str) -> bool:
+    """Whether a run that nobody waits for (priority 0) should let others go first.
+
+    A run that takes a processor from a slice makes somebody wait longer; after a while it runs
+    all the same.
+    """
+    return (
+        row(
+            db,
+            "SELECT 1 FROM runs AS patient WHERE id = ? AND priority = 0 AND created_at > ?"
+            " AND EXISTS (SELECT 1 FROM runs WHERE priority > 0"
+            " AND state IN ('queued', 'running'))",
+            (run_id, in_seconds(-_LONGEST_PATIENCE_S)),
+        )
+        is not None
+    )
+
+
+def patient(db: Database) -> list[str]:
+    """The runs of priority 0 that wait, oldest first."""
+    found = rows(
+        db,
+        "SELECT id FROM runs WHERE priority = 0 AND state = 'queued' ORDER BY created_at LIMIT 8",
+    )
+    return [item["id"] for item in found]
 
 
 def finish(db: Database, run: Run, state: RunState, error: str = "") -> bool:

@@ -256,3 +256,15 @@ TestWorkers.settings = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
+
+
+def test_a_run_that_nobody_waits_for_lets_the_others_go_first(store: Store) -> None:
+    with store.writing() as db:
+        picture = ledger.enqueue(db, "pictures", "cube")
+        assert not ledger.must_wait(db, picture)
+        slice_ = ledger.enqueue(db, "slice", "cube", priority=10)
+        assert ledger.must_wait(db, picture)
+        assert not ledger.must_wait(db, slice_)
+        assert ledger.patient(db) == [picture]
+        db.conn.execute("UPDATE runs SET created_at = '2000' WHERE id = ?", (picture,))
+        assert not ledger.must_wait(db, picture), "but not for ever"
