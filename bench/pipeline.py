@@ -112,12 +112,20 @@ def _ask(session: requests.Session, base: str, mesh: Path) -> float:
             data={"title": "bench", "licence": "CC0-1.0"},
         ).json()
     job = session.post(f"{base}/api/v1/jobs", json={"design_id": design["id"]}).json()
-    while job["state"] in ("checking", "slicing"):
-        time.sleep(0.01)
-        job = session.get(f"{base}/api/v1/jobs/{job['id']}").json()
-    if job["state"] not in ("queued", "awaiting_approval", "printing"):
-        raise SystemExit(f"the job is {job['state']}: {job['reason']}")
+    if job["state"] in ("checking", "slicing"):
+        _wait(session, base, job["id"])
     return time.perf_counter() - started
+
+
+def _wait(session: requests.Session, base: str, job_id: str) -> None:
+    """Wait by the job's event stream: asking again and again would take the slicer's time."""
+    asked = {"job": job_id, "after": "0"}
+    with session.get(f"{base}/api/v1/events", params=asked, stream=True) as news:
+        for line in news.iter_lines(chunk_size=1, decode_unicode=True):
+            if line in ("event: job.queued", "event: job.awaiting_approval"):
+                return
+            if line in ("event: job.needs_attention", "event: job.failed"):
+                raise SystemExit("the job cannot be printed; see its page")
 
 
 def _answers(base: str) -> bool:
