@@ -62,7 +62,7 @@ def fabcoord(port: str, baud: int, file: Path, mode: str) -> float:
     for printer in printers:
         printer.start(PrintOrder("bench", file, "", "bench.gcode"))
     while any(printer.status().ended is None for printer in printers):
-        time.sleep(0.05)
+        time.sleep(0.5)  # as the agent does
     used = cpu_s() - before
     for printer in printers:
         printer.close()

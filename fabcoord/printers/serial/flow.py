@@ -22,7 +22,7 @@ from typing import NamedTuple
 from fabcoord.printers.profiles import FirmwareProfile
 from fabcoord.printers.serial.framing import Form, code_of
 from fabcoord.printers.serial.parser import Busy, LineFault, Message, Ok, Report, Resend, Wait
-from fabcoord.printers.serial.window import Window
+from fabcoord.printers.serial.window import ReceiveBuffer, Window
 
 HISTORY_LINES = 64  # at least; a Resend may ask for any of them
 LINES_AHEAD = 8  # at least, numbered before their turn
@@ -55,7 +55,7 @@ class Flow:
     every message to `hear`; and calls `due` again at `deadline`. All times are seconds of one
     clock of the caller's choice.
 
-    Numbers, in order: ``_acked`` ≤ ``_cleared`` < ``_cursor`` ≤ ``_sent`` + 1 ≤ ``_last`` + 1.
+    Numbers, in order: ``_acked`` < ``_cursor`` ≤ ``_sent`` + 1 ≤ ``_last`` + 1.
     """
 
     def __init__(self, profile: FirmwareProfile) -> None:
@@ -71,7 +71,6 @@ class Flow:
         self._history: deque[Sent] = deque(maxlen=HISTORY_LINES)
         self._plain_probes = False  # this firmware answers M105 with an ok like any other
         self._says_busy = False
-        self._queue_slots = 0  # behind the command being carried out, where the firmware tells
         self._forget()
 
     def _forget(self) -> None:
@@ -81,9 +80,7 @@ class Flow:
         self._cursor = 0  # number of the next line to go out
         self._acked = -1  # all lines up to here were taken
         self._told = -1  # all lines up to here were reported as taken
-        self._cleared = -1  # all lines up to here have left the receive buffer
-        self._sizes: deque[int] = deque()  # of the lines behind these that are out
-        self._on_way = 0  # their sum
+        self._buffer = ReceiveBuffer()
         self._checks: deque[int] = deque()  # numbers of the M105 that are not answered
         self._late_heat = 0  # answers to M105 that may still come, and mean nothing then
         self._reported = False  # temperatures came in a line of their own since the last M105
@@ -208,7 +205,7 @@ class Flow:
     def _fits(self) -> bool:
         if self._acked + 1 == self._cursor:
             return True
-        room = self.window.bytes - self._on_way
+        room = self.window.bytes - self._buffer.bytes
         return room > 0 and len(self._line(self._cursor).data) <= room and not self._checks_out
 
     @property
@@ -225,8 +222,7 @@ class Flow:
             out += self.form.opening
             size += len(self.form.opening)
         out += line.data
-        self._sizes.append(size)
-        self._on_way += size
+        self._buffer.put(size)
         if self._cursor == self._acked + 1:
             self.deadline = now + self._timeout_s(line.command)
         if line.command == PROBE:
@@ -324,7 +320,7 @@ class Flow:
             return []
         self.planner_free = ok.planner_free
         if ok.number is not None and ok.queue_free is not None:
-            self._look_into_queue(ok.number, ok.queue_free)
+            self._buffer.look_into_queue(ok.number, ok.queue_free)
         if ok.number is not None or ok.heat is not None:
             self.lost_answers += through - front
         return self._take(through, now)
@@ -352,20 +348,6 @@ class Flow:
                 return self._cursor - 1
         return front
 
-    def _look_into_queue(self, number: int, queue_free: int) -> None:
-        """Lines in the firmware's queue do not fill its receive buffer any more.
-
-        The fullest report is that of an empty queue, as it counts the command being carried out.
-        """
-        self._queue_slots = max(self._queue_slots, queue_free)
-        queued = self._queue_slots - queue_free
-        self._clear(min(number + queued, self._cursor - 1))
-
-    def _clear(self, through: int) -> None:
-        while self._cleared < through:
-            self._cleared += 1
-            self._on_way -= self._sizes.popleft()
-
     def _take(self, through: int, now: float) -> list[str]:
         if self.window.clean(through - self._acked):
             self._sync = True
@@ -373,7 +355,7 @@ class Flow:
         taken = [self._line(number).command for number in untold]
         self._acked = through
         self._told = max(self._told, through)
-        self._clear(through)
+        self._buffer.clear(through)
         while self._checks and self._checks[0] <= through:
             self._checks.popleft()
         self._silences = 0
@@ -408,9 +390,7 @@ class Flow:
         self._cursor = self._asked = number
         # Lines before it were received, and the firmware has just emptied its receive buffer.
         self._acked = min(self._acked, number - 1)
-        self._cleared = number - 1
-        self._sizes.clear()
-        self._on_way = 0
+        self._buffer.flushed(number)
         self._resend_open = self._open_form = True
         self._doubts += 1
         self._sync = self._sync or self._doubts >= MOST_DOUBTS

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 FIRST_PATIENCE_LINES = 128  # without a fault, before several lines are risked again
 MOST_PATIENCE_LINES = 16384
 GOOD_STRETCH = 10  # times the patience without a fault: the fault was a single one
@@ -52,3 +54,37 @@ class Window:
             self.bytes = 0
         self._clean = 0
         return was_open
+
+
+class ReceiveBuffer:
+    """What may still lie in the firmware's receive buffer, as far as its answers tell."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+        self._cleared = -1  # all lines up to here have left it
+        self._sizes: deque[int] = deque()  # of the lines behind these that are out
+        self._queue_slots = 0  # behind the command being carried out, where the firmware tells
+
+    def put(self, size: int) -> None:
+        """The next line goes out."""
+        self._sizes.append(size)
+        self.bytes += size
+
+    def clear(self, through: int) -> None:
+        """All lines up to this number were taken out of it."""
+        while self._cleared < through and self._sizes:
+            self._cleared += 1
+            self.bytes -= self._sizes.popleft()
+
+    def look_into_queue(self, number: int, queue_free: int) -> None:
+        """Lines in the firmware's queue do not fill the buffer any more.
+
+        The fullest report is that of an empty queue, as it counts the command being carried out.
+        """
+        self._queue_slots = max(self._queue_slots, queue_free)
+        self.clear(number + self._queue_slots - queue_free)
+
+    def flushed(self, number: int) -> None:
+        """The firmware has thrown away what was in it; this line is the next to come."""
+        self._cleared, self.bytes = number - 1, 0
+        self._sizes.clear()
