@@ -57,16 +57,13 @@ def directory(tmp_path: Path) -> Path:
     ],
     ids=lambda settings: ", ".join(settings) or "as it is",
 )
-@pytest.mark.parametrize("flow", [FlowMode.PING_PONG, FlowMode.WINDOW])
-def test_each_move_is_made_once_and_in_order(
-    directory: Path, settings: list[str], flow: FlowMode
-) -> None:
+def test_each_move_is_made_once_and_in_order(directory: Path, settings: list[str]) -> None:
     virtual = VirtualPrinter(directory, *settings)
     path = directory / "print.gcode"
     # It takes its time for each move, so these are short.
     commands = [f"G1 X{number / 1000:.3f} Y{number % 7 / 1000:.3f}" for number in range(150)]
     path.write_text("\n".join(["G28", "G90", "M82", *commands]) + "\n")
-    printer = SerialPrinter(str(virtual.link), options=WireOptions(flow, 63))
+    printer = SerialPrinter(str(virtual.link), options=WireOptions(FlowMode.AUTO))
     try:
         printer.connect()
         assert "Marlin" in printer.status().firmware
