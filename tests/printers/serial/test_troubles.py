@@ -47,12 +47,13 @@ def test_a_printer_that_loses_power_fails_the_print_and_is_back_when_it_is_back(
     assert status.ended is not None
     assert status.ended.outcome is Outcome.FAILED
     until(simulated.link.exists)
+    simulated.ask("clear_log")  # what was executed before the cut
     printer.connect()
     assert printer.status().activity is Activity.IDLE
     assert printer.find("a1") is Found.FAILED
     state = simulated.ask("state")
     assert (state["hotend_target_c"], state["homed"]) == (0, False)
-    assert "G28" not in simulated.ask("log")["last"][-3:], "nothing was resumed blindly"
+    assert "G28" not in simulated.ask("log")["last"], "nothing was resumed blindly"
 
 
 def test_an_error_in_two_lines_is_told_whole(reach: Reach) -> None:
