@@ -126,14 +126,17 @@ def test_unplugged_and_plugged_in_under_another_number_it_is_found_again(
     server.desk.printers = (printer("p1", "serial", port=str(simulated.link)),)
     agent = start()
     until(activity_is(server, "idle"))
-    simulated.ask("unplug", seconds=1.0)
-    placeholder = os.openpty()  # so that the same number is not free any more
+    before = simulated.link.readlink()
+    simulated.ask("unplug", seconds=3.0)
+    until(activity_is(server, "offline"))
+    # Free only now that the agent has let go of it; others on this machine take numbers too.
+    placeholders = [fd for _ in range(8) for fd in os.openpty()]
     try:
-        until(activity_is(server, "offline"))
         until(activity_is(server, "idle"), "the printer to be back")
     finally:
-        for fd in placeholder:
+        for fd in placeholders:
             os.close(fd)
+    assert simulated.link.readlink() != before
     assert agent.poll() is None
 
 
