@@ -1,0 +1,110 @@
+"""Commands that run a lab: serve, worker, doctor, token."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from fabcoord.cli.options import data_option, demo_option, demo_speed_option, lab_settings
+
+
+@click.command()
+@data_option
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
+@demo_option
+@demo_speed_option
+def serve(data: Path | None, host: str, port: int, demo: bool, demo_speed: float | None) -> None:
+    """Serve a lab: pages, API, background work, and an agent for this machine's printers."""
+    from fabcoord import config
+    from fabcoord import serve as serving
+
+    settings = lab_settings(config, data, demo, demo_speed)
+    sys.exit(serving.serve(settings, host, port))
+
+
+@click.command(hidden=True)
+@data_option
+@demo_option
+@demo_speed_option
+@click.option("--url", required=True)
+def prepare(data: Path | None, demo: bool, demo_speed: float | None, url: str) -> None:
+    """Make the lab ready to be served; serve calls it."""
+    from fabcoord import config
+    from fabcoord import serve as serving
+
+    click.echo(serving.prepare(lab_settings(config, data, demo, demo_speed), url))
+
+
+@click.command(hidden=True)
+@data_option
+@click.option("--host", default="127.0.0.1")
+@click.option("--port", type=int, default=8080)
+@demo_option
+@demo_speed_option
+def web(data: Path | None, host: str, port: int, demo: bool, demo_speed: float | None) -> None:
+    """Only the web server; serve starts it."""
+    from fabcoord import config, webserver
+
+    webserver.main(lab_settings(config, data, demo, demo_speed), host, port)
+
+
+@click.command()
+@data_option
+@demo_option
+@demo_speed_option
+@click.option("--workers", type=click.IntRange(1, 64), default=None, help="Runs at once (2).")
+def worker(data: Path | None, demo: bool, demo_speed: float | None, workers: int | None) -> None:
+    """Check, slice and draw for a lab whose directory this machine shares."""
+    from fabcoord import config
+    from fabcoord.lab import open_lab, warm_up
+
+    settings = lab_settings(config, data, demo, demo_speed)
+    lab = open_lab(settings)
+    warm_up(lab)
+    lab.work.consume(workers or settings.workers)
+
+
+@click.group()
+def token() -> None:
+    """API tokens."""
+
+
+@token.command("create")
+@click.option("--member", required=True, help="Whose token; made if there is none of that name.")
+@click.option("--role", type=click.Choice(["admin", "staff", "member", "kiosk"]), default="member")
+@data_option
+def token_create(member: str, role: str, data: Path | None) -> None:
+    """Print a new token, and nothing else."""
+    from fabcoord import config
+    from fabcoord.lab import open_lab
+    from fabcoord.members import accounts
+    from fabcoord.members.roles import Role
+    from fabcoord.serve import data_directory
+
+    lab = open_lab(config.load(data_directory(data, is_demo=False)))
+    with lab.store.writing(durable=True) as db:
+        owner = accounts.by_name(db, member) or accounts.create(db, member, Role(role))
+        made = accounts.create_token(db, owner, "command line")
+    click.echo(made)
+
+
+@click.command()
+@data_option
+@click.option("--server", default=None, help="Also see whether this server answers.")
+def doctor(data: Path | None, server: str | None) -> None:
+    """Name what is missing on this machine, and how to get it."""
+    from fabcoord import doctor as doctors
+    from fabcoord.serve import data_directory
+
+    findings = doctors.examine(data_directory(data, is_demo=False), server)
+    for finding in findings:
+        click.echo(f"{'ok  ' if finding.ok else 'MISS'} {finding.what}")
+        if not finding.ok:
+            click.echo(f"     → {finding.mend}")
+    sys.exit(0 if all(finding.ok for finding in findings) else 1)
+
+
+COMMANDS = (serve, prepare, web, worker, token, doctor)
