@@ -1,7 +1,8 @@
 """Checks one design file: ``… -m fabcoord.designs.meshcheck --input F --format stl --out DIR``.
 
-Writes ``report.json`` and ``mesh.stl`` (stage verdict), then ``light.stl`` and ``preview.png``
-(stage pictures, from ``mesh.stl``). Exit 0 whenever a report is written, whatever it says.
+Writes ``report.json``, ``marks.json`` and ``mesh.stl`` (stage verdict), then ``light.stl`` and
+``preview.png`` (stage pictures, from ``mesh.stl``). Exit 0 whenever a report is written, whatever
+it says.
 """
 
 from __future__ import annotations
@@ -13,7 +14,13 @@ import traceback
 from dataclasses import replace
 from pathlib import Path
 
-from fabcoord.designs.meshcheck.report import MESH_NAME, REPORT_NAME, CheckReport
+from fabcoord.designs.meshcheck.report import (
+    MARKS_NAME,
+    MESH_NAME,
+    REPORT_NAME,
+    CheckReport,
+    marks_to_json,
+)
 from fabcoord.errors import FabcoordError
 
 FORMATS = ("stl", "3mf", "obj", "ply", "off", "step")
@@ -61,6 +68,7 @@ def check(path: Path, file_format: str, out: Path) -> CheckReport:
             "in another format."
         )
     report = replace(report, duration_s=round(time.perf_counter() - started, 3))
+    (out / MARKS_NAME).write_text(marks_to_json(report.findings), encoding="utf-8")
     unfinished = out / (REPORT_NAME + ".part")
     unfinished.write_text(report.to_json(), encoding="utf-8")
     unfinished.replace(out / REPORT_NAME)

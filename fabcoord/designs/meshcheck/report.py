@@ -1,15 +1,22 @@
-"""What a mesh check says: the values that the checking process writes and the server reads."""
+"""What a mesh check says: the values that the checking process writes and the server reads.
+
+Where a finding is, its `Finding.marks` say: points, segments or triangles on the print mesh, made
+with `fabcoord.designs.meshcheck.marks`. They are left out of the report, which travels with every
+list of designs, and written beside it (``marks.json``), for the pictures and the viewer.
+"""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 CHECK_VERSION = 1  # raise it when the same file may get another report, so that old ones are redone
 
 REPORT_NAME = "report.json"
+MARKS_NAME = "marks.json"
 MESH_NAME = "mesh.stl"
 LIGHT_NAME = "light.stl"
 PREVIEW_NAME = "preview.png"
@@ -38,12 +45,17 @@ class Severity(StrEnum):
     ERROR = "error"  # does not print as it is
 
 
+MAX_MARKS = 2000  # of one finding
+Mark = tuple[float, ...]  # 3, 6 or 9 numbers in mm: a point, a segment, a triangle
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that the check noticed, in words for the person who wants to print it.
 
     ``code`` is stable and for programs. ``count`` is how many times it occurs, ``value`` the
-    measure that matters (its unit is in the message); None where there is none.
+    measure that matters (its unit is in the message); None where there is none. ``marks`` is where
+    it occurs, at most MAX_MARKS places, in mm and in the axes of the print mesh.
     """
 
     code: str
@@ -52,6 +64,7 @@ class Finding:
     count: int | None = None
     value: float | None = None
     repairable: bool = False
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +95,12 @@ class CheckReport:
         return cls(state=CheckState.FAILED, verdict=None, findings=(finding,))
 
     def as_dict(self) -> dict[str, Any]:
-        """The report as plain dicts and lists, ready for JSON."""
-        return asdict(self)
+        """The report as plain dicts and lists, ready for JSON; without the marks."""
+        bare = replace(self, findings=tuple(replace(one, marks=()) for one in self.findings))
+        said = asdict(bare)
+        for finding in said["findings"]:
+            del finding["marks"]
+        return said
 
     def to_json(self) -> str:
         """The report as JSON text; raises ValueError rather than writing NaN."""
@@ -103,3 +120,21 @@ class CheckReport:
                 x, y, z = raw[name]
                 raw[name] = (float(x), float(y), float(z))
         return cls(**raw)
+
+
+def marks_to_json(findings: Iterable[Finding]) -> str:
+    """The findings that have marks, with them: what ``marks.json`` holds.
+
+    ``{"items": [{"code", "severity", "message", "marks": [[x, y, z, …], …]}]}``, in mm.
+    """
+    items = [
+        {
+            "code": one.code,
+            "severity": one.severity.value,
+            "message": one.message,
+            "marks": one.marks[:MAX_MARKS],
+        }
+        for one in findings
+        if one.marks
+    ]
+    return json.dumps({"items": items}, allow_nan=False, separators=(",", ":"))
