@@ -1,8 +1,8 @@
 """Checks one design file: ``… -m fabcoord.designs.meshcheck --input F --format stl --out DIR``.
 
-Writes ``report.json``, ``marks.json`` and ``mesh.stl`` (stage verdict), then ``light.stl`` and
-``preview.png`` (stage pictures, from ``mesh.stl``). Exit 0 whenever a report is written, whatever
-it says.
+Writes ``report.json``, ``mesh.stl`` and, where findings have a place, ``marks.json`` (stage
+verdict), then ``light.stl`` and ``preview.png`` (stage pictures, from ``mesh.stl``). Exit 0
+whenever a report is written, whatever it says.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ def check(path: Path, file_format: str, out: Path) -> CheckReport:
             "in another format."
         )
     report = replace(report, duration_s=round(time.perf_counter() - started, 3))
-    (out / MARKS_NAME).write_text(marks_to_json(report.findings), encoding="utf-8")
+    (out / MARKS_NAME).unlink(missing_ok=True)
+    if any(finding.marks for finding in report.findings):
+        (out / MARKS_NAME).write_text(marks_to_json(report.findings), encoding="utf-8")
     unfinished = out / (REPORT_NAME + ".part")
     unfinished.write_text(report.to_json(), encoding="utf-8")
     unfinished.replace(out / REPORT_NAME)

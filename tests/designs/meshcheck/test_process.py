@@ -36,7 +36,7 @@ def test_the_verdict_comes_first_and_the_pictures_after(tmp_path: Path) -> None:
     done = run_check(out, "--input", path, "--format", "stl", "--stage", "verdict")
     assert done.returncode == 0, done.stderr
     assert report_in(out).verdict is Verdict.PRINTABLE
-    assert {file.name for file in out.iterdir()} == {"report.json", "marks.json", "mesh.stl"}
+    assert {file.name for file in out.iterdir()} == {"report.json", "mesh.stl"}
 
     done = run_check(out, "--stage", "pictures")
     assert done.returncode == 0, done.stderr
