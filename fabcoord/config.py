@@ -21,6 +21,9 @@ class Settings:
         max_upload_mb: the largest body that an upload may have.
         approval: ``none``, or ``staff`` when each job waits for a member of staff.
         release: ``automatic``, or ``manual`` when each job waits for its member at the printer.
+        paid_prints: what happens to paid prints of designs that nobody may earn with: ``hold``
+            (staff decide), ``refuse``, or ``allow`` where the lab prints at cost.
+        cooperative: whether the lab belongs to those who work in it (Peer Production Licence).
         workers: how many checks and slices run at once on this machine.
         work_url: ``redis://…`` or ``postgresql://…`` instead of a queue in a file of this lab.
         work_memory_mb: the most memory that the check of one file may use.
@@ -38,6 +41,8 @@ class Settings:
     max_upload_mb: int = 512
     approval: str = "none"
     release: str = "automatic"
+    paid_prints: str = "hold"
+    cooperative: bool = False
     workers: int = 2
     work_url: str = ""
     work_memory_mb: int = 3072
@@ -65,7 +70,11 @@ class Settings:
         return self.data_dir / "agent"
 
 
-_CHOICES = {"approval": ("none", "staff"), "release": ("automatic", "manual")}
+_CHOICES = {
+    "approval": ("none", "staff"),
+    "release": ("automatic", "manual"),
+    "paid_prints": ("hold", "refuse", "allow"),
+}
 
 
 def load(data_dir: Path, environment: Mapping[str, str] = os.environ, **given: Any) -> Settings:

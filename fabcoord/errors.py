@@ -4,6 +4,7 @@ FabcoordError
 ├── BadInput            what a person or program sent cannot be used            400, exit 2
 │   ├── TooLarge        larger than this lab takes                              413, exit 2
 │   ├── Unprocessable   well-formed, but not acceptable as it is                422, exit 2
+│   │   └── LicenceConflict  what a design is made from does not allow its licence  422, exit 2
 │   └── UnreadableFile  a design or G-code file that is not what it claims      422, exit 2
 ├── NotSignedIn         no valid token or session                               401, exit 3
 ├── NotAllowed          signed in, but the role does not permit it              403, exit 3
@@ -88,6 +89,15 @@ class Unprocessable(BadInput):
     """Well-formed, but not acceptable as it is."""
 
     slug, title, status = "unprocessable", "Not acceptable as it is", 422
+
+
+class LicenceConflict(Unprocessable):
+    """A licence that what the design is made from does not allow.
+
+    ``extra`` holds ``conflicts`` (title, licence, why) and ``possible`` (licences).
+    """
+
+    slug, title = "licence-conflict", "The licences do not go together"
 
 
 class UnreadableFile(BadInput):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fabcoord.config import Settings
 from fabcoord.designs import checks
+from fabcoord.designs.licences import PaidPrints, PrintRules
 from fabcoord.queue import printers
 from fabcoord.queue.preparation import Preparation
 from fabcoord.slicing.cache import Slices
@@ -51,7 +52,8 @@ def open_lab(settings: Settings) -> Lab:
     limits = Limits(memory_bytes=settings.work_memory_mb << 20)
     slicer = PrusaSlicer(binary=Path(settings.slicer) if settings.slicer else None)
     slices = Slices(store, slicer, blobs, settings.work_dir)
-    preparation = Preparation(slices, settings.approval, settings.release)
+    rules = PrintRules(PaidPrints(settings.paid_prints), settings.cooperative)
+    preparation = Preparation(slices, settings.approval, settings.release, rules)
     for task in checks.tasks(store, blobs, settings.work_dir, limits):
         work.register(task)
     work.register(slices.task())

@@ -106,9 +106,9 @@ def add_revision(design_id: str) -> Any:
 
 @designs.route_to(
     "POST", "/designs/<design_id>/fork", Permission.CONTRIBUTE, "Copy it as one's own",
-    body=schemas.Empty, answer="Design", status=201,
+    body=schemas.ForkRequest, answer="Design", status=201,
 )  # fmt: skip
 def fork(design_id: str, body: dict[str, Any]) -> Any:
     with lab().store.writing(durable=True) as db:
-        forked = library.fork(db, member(), design_id)
+        forked = library.fork(db, member(), design_id, **body)
         return library.get(db, forked), {"Location": f"/api/v1/designs/{forked}"}

@@ -55,7 +55,7 @@ def show(job_id: str) -> Any:
 )  # fmt: skip
 def change(job_id: str, body: dict[str, Any]) -> Any:
     with lab().store.writing(durable=True) as db:
-        queue.update(db, member(), job_id, body, wanted_version())
+        queue.update(db, member(), job_id, body, wanted_version(), lab().preparation.print_rules)
         return queue.get(db, job_id)
 
 

@@ -22,6 +22,11 @@ class DesignChange(Schema):
     attribution = fields.String(validate=_short)
 
 
+class ForkRequest(Schema):
+    licence = fields.String(load_default="", validate=_short)
+    visibility = fields.String(load_default="lab", validate=validate.OneOf(["lab", "private"]))
+
+
 class JobRequest(Schema):
     design_id = fields.String(required=True, validate=_short)
     revision = fields.Integer(allow_none=True, strict=True)
@@ -37,6 +42,7 @@ class JobRequest(Schema):
     rotation = fields.List(fields.Float(), allow_none=True, validate=validate.Length(equal=3))
     due_at = fields.String(allow_none=True, validate=_short)
     charge_code = fields.String(allow_none=True, validate=_short)
+    purpose = fields.String(allow_none=True, validate=validate.OneOf(["personal", "commercial"]))
     note = fields.String(allow_none=True, validate=validate.Length(max=2000))
 
 

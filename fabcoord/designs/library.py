@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fabcoord.designs import checks, licences
+from fabcoord.designs import checks, licences, lineage
+from fabcoord.designs.lineage import Source
 from fabcoord.errors import BadInput, NotAllowed, NotFound, Stale
 from fabcoord.members.roles import Member, Permission
 from fabcoord.store.database import Row, row, rows, value
@@ -43,23 +44,28 @@ def create(
     attribution: str = "",
     forked_from: str | None = None,
     visibility: str = "lab",
+    sources: Sequence[Source] = (),
 ) -> str:
     """Store a design with its first revision and have its files checked; returns its id.
 
-    ``visibility`` is ``lab``, or ``private``: then it is not listed for others.
+    ``visibility`` is ``lab``, or ``private``: then it is not listed for others. ``sources`` is
+    what it was made from. Raises LicenceConflict where they do not allow its licence.
     """
     owner.require(Permission.CONTRIBUTE)
     if not files:
         raise BadInput("A design needs at least one file.", fields={"file": "missing"})
+    licence = licences.normalise(licence)
+    lineage.require(db, owner.id, sources, licence, shared=visibility != "private")
     design_id = new_id()
     db.conn.execute(
         "INSERT INTO designs (id, title, owner_id, licence, description, tags, attribution,"
         " forked_from, visibility, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *(design_id, _title(title), owner.id, licences.normalise(licence), description),
+            *(design_id, _title(title), owner.id, licence, description),
             *(json.dumps(_tags(tags or [])), attribution, forked_from, visibility, now()),
         ),
     )
+    lineage.record(db, design_id, sources)
     emit(db, "design.created", member_id=owner.id, actor=owner.name, design_id=design_id)
     _add_revision(db, owner, design_id, 1, files, "")
     return design_id
@@ -72,13 +78,27 @@ def add_revision(
     _require_owner(db, author, design_id)
     if not files:
         raise BadInput("A revision needs at least one file.", fields={"file": "missing"})
+    lineage.require_revision(
+        db, design_id, [one.sha256 for one in files if one.derived_from is None]
+    )
     newest = value(db, "SELECT max(number) FROM revisions WHERE design_id = ?", (design_id,))
     _add_revision(db, author, design_id, newest + 1, files, note)
     return int(newest) + 1
 
 
-def fork(db: Database, member: Member, design_id: str) -> str:
-    """A copy of the newest revision that belongs to ``member`` and names where it came from."""
+def fork(
+    db: Database,
+    member: Member,
+    design_id: str,
+    *,
+    licence: str = "",
+    visibility: str = "lab",
+) -> str:
+    """A copy of the newest revision that belongs to ``member`` and names where it came from.
+
+    ``licence`` is the parent's own unless given. Raises LicenceConflict where the parent does not
+    allow it; what may be changed for oneself alone can be forked as ``private``.
+    """
     parent = get(db, design_id)
     files = [
         NewFile(item["name"], item["sha256"], item["size"], item["format"], item["derived_from"])
@@ -89,12 +109,14 @@ def fork(db: Database, member: Member, design_id: str) -> str:
         db,
         member,
         title=parent["title"],
-        licence=parent["licence"],
+        licence=licence or parent["licence"],
         files=files,
         description=parent["description"],
         tags=parent["tags"],
         attribution=attribution,
         forked_from=design_id,
+        visibility=visibility,
+        sources=[lineage.of_design(db, design_id)],
     )
 
 
@@ -106,9 +128,13 @@ def update(
     Raises Stale when ``version`` (from If-Match) is not the present one.
     """
     _require_owner(db, member, design_id)
+    licence = licences.normalise(changes["licence"]) if "licence" in changes else None
+    if licence is not None:
+        shared = get(db, design_id)["visibility"] != "private"
+        lineage.require_change(db, design_id, licence, shared=shared)
     made = {
         "title": _title(changes["title"]) if "title" in changes else None,
-        "licence": licences.normalise(changes["licence"]) if "licence" in changes else None,
+        "licence": licence,
         "tags": json.dumps(_tags(changes["tags"])) if "tags" in changes else None,
         "description": changes.get("description"),
         "attribution": changes.get("attribution"),

@@ -6,10 +6,11 @@ import json
 from typing import Any
 
 from fabcoord.designs import library
+from fabcoord.designs.licences import AS_SHIPPED, PrintRules
 from fabcoord.errors import BadInput, NotFound, Stale
 from fabcoord.members.roles import Member, Permission
 from fabcoord.printers import machines
-from fabcoord.queue import attempts, printers
+from fabcoord.queue import attempts, printers, terms
 from fabcoord.queue.preparation import Preparation
 from fabcoord.queue.states import JobEvent, JobState
 from fabcoord.queue.transitions import move_job
@@ -42,6 +43,7 @@ def create(db: Database, preparation: Preparation, member: Member, asked: dict[s
         revision = design["revision"]["number"]
     file = _choose_file(db, design["id"], revision, asked.get("file_id"))
     wanted = _checked(db, asked)
+    terms.refuse(db, member.id, asked, preparation.print_rules)
     if file["format"] == "gcode" and not wanted["machine"] and not wanted["printer_id"]:
         wanted["machine"] = _machine_of_gcode(db, preparation, file["sha256"])
     job_id = new_id()
@@ -52,7 +54,7 @@ def create(db: Database, preparation: Preparation, member: Member, asked: dict[s
         " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(job_id, member.id, design["id"], revision, file["id"], wanted["copies"]),
-            json.dumps({"scale": wanted["scale"], "rotation": wanted["rotation"]}),
+            json.dumps({name: wanted[name] for name in ("scale", "rotation", "purpose")}),
             *(wanted["machine"], wanted["material"], wanted["quality"], wanted["colour"]),
             *(wanted["printer_id"], wanted["due_at"], wanted["charge_code"], wanted["note"]),
             *(now(), now()),
@@ -93,9 +95,17 @@ def act(
 
 
 def update(
-    db: Database, member: Member, job_id: str, changes: dict[str, Any], version: int | None
+    db: Database,
+    member: Member,
+    job_id: str,
+    changes: dict[str, Any],
+    version: int | None,
+    rules: PrintRules = AS_SHIPPED,
 ) -> None:
-    """Change note, due date or charge code. Raises Stale when ``version`` is not the present."""
+    """Change note, due date or charge code. Raises Stale when ``version`` is not the present.
+
+    A charge code makes it a print that is paid for, which the design's licence may not allow.
+    """
     job = get_row(db, job_id)
     if job["member_id"] != member.id:
         member.require(Permission.RUN_PRINTERS)
@@ -123,6 +133,8 @@ def update(
     if changed is None:
         raise Stale("The job was changed since you read it.", hint="Read it again first.")
     emit(db, "job.changed", job_id=job_id, member_id=job["member_id"], actor=member.name)
+    if changes.get("charge_code") and not job["charge_code"]:
+        _now_paid(db, get_row(db, job_id), rules)
 
 
 def get(db: Database, job_id: str) -> dict[str, Any]:
@@ -183,6 +195,18 @@ def get_row(db: Database, job_id: str) -> Row:
     if found is None:
         raise NotFound("There is no such job.")
     return found
+
+
+def _now_paid(db: Database, job: Row, rules: PrintRules) -> None:
+    objection = terms.objection(db, job, rules)
+    if objection is None:
+        return
+    if objection.is_final:
+        raise terms.refusal(objection)
+    # Who approved it before did not know this; on its way to a printer it is asked again.
+    db.conn.execute("UPDATE jobs SET approved = 0 WHERE id = ?", (job["id"],))
+    if job["state"] == JobState.QUEUED:
+        move_job(db, job["id"], JobEvent.HOLD, f"{objection.reason} Release it to ask staff.")
 
 
 def _choose_file(
@@ -254,6 +278,7 @@ def _checked(db: Database, asked: dict[str, Any]) -> dict[str, Any]:
         "copies": copies,
         "scale": scale,
         "rotation": rotation,
+        "purpose": asked.get("purpose") or "personal",
         "due_at": _due(asked.get("due_at")),
         "note": asked.get("note") or "",
     }
@@ -286,6 +311,7 @@ def _shape(db: Database, job: Row) -> dict[str, Any]:
         "title": title["title"] if title else "",
         "scale": request.get("scale", 1.0),
         "rotation": request.get("rotation", [0.0, 0.0, 0.0]),
+        "purpose": request.get("purpose", "personal"),
         "estimate": estimate or None,
         "printer_id": live[0]["printer_id"] if live else job["printer_id"],
         "attempts": tries,

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from fabcoord.designs import checks
 from fabcoord.designs.checks import CheckedMesh
+from fabcoord.designs.licences import AS_SHIPPED, PrintRules
 from fabcoord.errors import FabcoordError, Unprocessable
 from fabcoord.printers import machines
-from fabcoord.queue import attempts, printers
+from fabcoord.queue import attempts, printers, terms
 from fabcoord.queue.states import JobEvent, JobState
 from fabcoord.queue.transitions import move_job
 from fabcoord.slicing import cache
@@ -28,11 +29,13 @@ class Preparation:
         slices: the lab's slices.
         approval: ``none``, or ``staff`` when each job waits for a member of staff.
         release: ``automatic``, or ``manual`` when each job waits for its member.
+        print_rules: what the lab does with prints that the design's licence does not allow.
     """
 
     slices: Slices
     approval: str = "none"
     release: str = "automatic"
+    print_rules: PrintRules = AS_SHIPPED
 
     def advance(self, db: Database, job_id: str) -> None:
         """Move a job as far towards the queue as what is known allows."""
@@ -150,7 +153,10 @@ class Preparation:
             return
         total = {name: round(each * job["copies"], 4) for name, each in made.estimate.items()}
         db.conn.execute("UPDATE jobs SET estimate = ? WHERE id = ?", (json.dumps(total), job["id"]))
-        if self.approval == "staff" and not job["approved"]:
+        objection = None if job["approved"] else terms.objection(db, job, self.print_rules)
+        if objection is not None:
+            move_job(db, job["id"], JobEvent.NEEDS_APPROVAL, f"{objection.reason} Staff decide.")
+        elif self.approval == "staff" and not job["approved"]:
             move_job(db, job["id"], JobEvent.NEEDS_APPROVAL, "Waits for staff to approve it.")
         elif self.release == "manual" and not json.loads(job["request"]).get("released"):
             move_job(db, job["id"], JobEvent.NEEDS_RELEASE, "Waits for you to release it.")

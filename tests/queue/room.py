@@ -19,6 +19,7 @@ from fabcoord.agent.messages import (
 )
 from fabcoord.designs import library
 from fabcoord.designs.library import NewFile
+from fabcoord.designs.licences import AS_SHIPPED, PrintRules
 from fabcoord.errors import Conflict
 from fabcoord.members import accounts
 from fabcoord.members.roles import Member, Role
@@ -64,6 +65,7 @@ class Room:
     release: str = "automatic"
     machine: str = "demo"
     count: int = 2
+    print_rules: PrintRules = AS_SHIPPED
     store: Store = field(init=False)
     agent: Agent = field(init=False)
 
@@ -73,7 +75,7 @@ class Room:
         slices = Slices(
             self.store, NoSlicer(), BlobStore(self.directory / "blobs"), self.directory / "work"
         )
-        self.preparation = Preparation(slices, self.approval, self.release)
+        self.preparation = Preparation(slices, self.approval, self.release, self.print_rules)
         self.store.subscribe("file.checked", self.preparation.on_file_checked)
         self.store.subscribe("slice.done", self.preparation.on_slice_ended)
         self.store.subscribe("slice.failed", self.preparation.on_slice_ended)
