@@ -137,7 +137,7 @@ def _check_stl(head: bytes, size: int) -> None:
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text[:5].lower() == b"solid" and b"\0" not in head:
         return
-    if _what_else(head) is not None or _is_text(head):
+    if what_else(head) is not None or _is_text(head):
         raise _mismatch(head, Format.STL)
     if size < _STL_HEADER_BYTES:
         raise UnreadableFile(
@@ -165,10 +165,10 @@ def _looks_like(claimed: Format, text: bytes) -> bool:
         case Format.OBJ:
             return _is_text(text) and _OBJ_LINE.search(text) is not None
         case _:
-            return _is_text(text) and _what_else(text) is None
+            return _is_text(text) and what_else(text) is None
 
 
-def _what_else(head: bytes) -> str | None:
+def what_else(head: bytes) -> str | None:
     """What a file is that is not what its name says; None when that cannot be told."""
     text = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     for magic, kind in _FOREIGN:
@@ -197,7 +197,7 @@ def _is_text(head: bytes) -> bool:
 
 
 def _mismatch(head: bytes, claimed: Format) -> UnreadableFile:
-    kind = _what_else(head)
+    kind = what_else(head)
     label = "G-code" if claimed is Format.GCODE else claimed.upper()
     if kind is None:
         return UnreadableFile(

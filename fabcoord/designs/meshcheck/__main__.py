@@ -8,12 +8,14 @@ whenever a report is written, whatever it says.
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 import time
 import traceback
 from dataclasses import replace
 from pathlib import Path
 
+from fabcoord.designs.formats import HEAD_BYTES, what_else
 from fabcoord.designs.meshcheck.report import (
     MARKS_NAME,
     MESH_NAME,
@@ -54,7 +56,7 @@ def check(path: Path, file_format: str, out: Path) -> CheckReport:
     try:
         report = _judge_file(path, file_format, out)
     except FabcoordError as error:
-        report = CheckReport.failed(str(error))
+        report = _unreadable(error, path)
     except MemoryError:
         report = CheckReport.failed(
             "The model needs more memory to check than is allowed here. Export it with a coarser "
@@ -80,12 +82,25 @@ def check(path: Path, file_format: str, out: Path) -> CheckReport:
 def _judge_file(path: Path, file_format: str, out: Path) -> CheckReport:
     from fabcoord.designs.meshcheck.judge import judge
     from fabcoord.designs.meshcheck.readers import read
-    from fabcoord.designs.meshcheck.stl import write_stl
+    from fabcoord.designs.meshcheck.stl import is_plain_binary, write_stl
 
     judgement = judge(read(path, file_format))
-    if judgement.print_mesh is not None:
+    if judgement.is_as_read and file_format == "stl" and is_plain_binary(path):
+        # The same bytes are one blob, and nothing is lost on the way.
+        shutil.copyfile(path, out / MESH_NAME)
+    elif judgement.print_mesh is not None:
         write_stl(out / MESH_NAME, judgement.print_mesh)
     return judgement.report
+
+
+def _unreadable(error: FabcoordError, path: Path) -> CheckReport:
+    with path.open("rb") as file:
+        kind = what_else(file.read(HEAD_BYTES))
+    if kind is None or kind.endswith("model") or "3MF" in kind:
+        return CheckReport.failed(str(error))
+    return CheckReport.failed(
+        f"The file is {kind}, whatever its name says. Upload the model itself.", code="wrong_type"
+    )
 
 
 if __name__ == "__main__":

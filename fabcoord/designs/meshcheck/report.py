@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-CHECK_VERSION = 1  # raise it when the same file may get another report, so that old ones are redone
+CHECK_VERSION = 2  # raise it when the same file may get another report, so that old ones are redone
 
 REPORT_NAME = "report.json"
 MARKS_NAME = "marks.json"
@@ -56,6 +56,7 @@ class Finding:
     ``code`` is stable and for programs. ``count`` is how many times it occurs, ``value`` the
     measure that matters (its unit is in the message); None where there is none. ``marks`` is where
     it occurs, at most MAX_MARKS places, in mm and in the axes of the print mesh.
+    ``suggested_scale`` is the factor that mends a wrong unit, as a job takes it.
     """
 
     code: str
@@ -65,6 +66,7 @@ class Finding:
     value: float | None = None
     repairable: bool = False
     marks: tuple[Mark, ...] = ()
+    suggested_scale: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

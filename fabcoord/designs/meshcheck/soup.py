@@ -15,6 +15,8 @@ Doubles = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 MAX_TRIANGLES = 5_000_000
+FARTHEST_MM = 1e7  # ten kilometres from the origin: no unit makes a printable thing of it
+_AT_ONCE = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,7 @@ class Soup:
 
     triangles: Floats
     non_finite: int = 0  # vertices with a coordinate that is no number, used by a face or not
+    out_of_range: int = 0  # vertices farther out than FARTHEST_MM
     has_unit: bool = False  # False where a number could mean mm, inch or m
     cut_off: bool = False  # the file may have lost its end: fatal unless the mesh is closed
     findings: tuple[Finding, ...] = ()  # what the reader itself noticed
@@ -34,7 +37,7 @@ class Soup:
 def from_corners(triangles: Floats, *, cut_off: bool = False) -> Soup:
     """A soup of triangles of shape (n, 3, 3)."""
     refuse_too_many(len(triangles))
-    return Soup(triangles, _count_non_finite(triangles), cut_off=cut_off)
+    return Soup(triangles, *count_bad(triangles.reshape(-1, 3)), cut_off=cut_off)
 
 
 def from_indexed(
@@ -57,14 +60,23 @@ def from_indexed(
             f"{len(vertices)} points.",
             hint="Export the model again from the program that made it.",
         )
+    bad_points = count_bad(vertices)
     with np.errstate(over="ignore"):
         single = vertices.astype(np.float32)
-    return Soup(single[faces], _count_non_finite(single), has_unit, cut_off)
+    return Soup(single[faces], *bad_points, has_unit=has_unit, cut_off=cut_off)
 
 
-def _count_non_finite(points: Floats) -> int:
-    finite = np.isfinite(points)
-    return 0 if finite.all() else int(np.count_nonzero(~finite.all(axis=-1)))
+def count_bad(points: Floats | Doubles) -> tuple[int, int]:
+    """How many of (k, 3) points are not finite, and how many are finite but out of range."""
+    non_finite = out_of_range = 0
+    for start in range(0, len(points), _AT_ONCE):
+        some = np.abs(points[start : start + _AT_ONCE])
+        if some.max() <= FARTHEST_MM:  # False for NaN
+            continue
+        finite = np.isfinite(some).all(axis=1)
+        non_finite += int(np.count_nonzero(~finite))
+        out_of_range += int(np.count_nonzero((some[finite] > FARTHEST_MM).any(axis=1)))
+    return non_finite, out_of_range
 
 
 def refuse_too_many(triangles: int) -> None:

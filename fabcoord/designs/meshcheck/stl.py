@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import mmap
 import re
 from array import array
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from fabcoord.designs.meshcheck.soup import (
     MAX_TRIANGLES,
@@ -20,6 +22,7 @@ from fabcoord.errors import UnreadableFile
 
 HEADER_BYTES = 84  # 80 of free text, then the count
 _RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
+_AT_ONCE = 1 << 17
 _VERTEX = re.compile(rb"vertex\s+(\S+)\s+(\S+)\s+(\S+)", re.IGNORECASE)
 _LOOP = re.compile(rb"outer\s+loop", re.IGNORECASE)
 
@@ -34,15 +37,34 @@ def read_stl(path: Path) -> Soup:
         head = file.read(HEADER_BYTES)
     count = int.from_bytes(head[80:84], "little") if len(head) == HEADER_BYTES else -1
     if count >= 0 and size == HEADER_BYTES + _RECORD.itemsize * count:
-        refuse_too_many(count)
-        records = np.fromfile(path, dtype=_RECORD, offset=HEADER_BYTES)
-        return from_corners(np.ascontiguousarray(records["corners"]))
+        return from_corners(_read_binary(path, count))
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:5].lower() == b"solid" and b"\0" not in head:
         return _read_ascii(path)
     raise UnreadableFile(
         "The STL is neither text nor as long as its triangle count says.",
         hint="It is probably damaged: export or download it again.",
     )
+
+
+def is_plain_binary(path: Path) -> bool:
+    """Whether it is a binary STL that no program could take for text."""
+    with path.open("rb") as file:
+        head = file.read(HEADER_BYTES)
+    count = int.from_bytes(head[80:], "little")
+    fits = path.stat().st_size == HEADER_BYTES + _RECORD.itemsize * count
+    return fits and not head.lstrip()[:5].lower().startswith(b"solid")
+
+
+def _read_binary(path: Path, count: int) -> Floats:
+    """The corners of ``count`` triangles, read in pieces: the normals never pile up in memory."""
+    refuse_too_many(count)
+    corners = np.empty((count, 3, 3), np.float32)
+    with path.open("rb") as file:
+        file.seek(HEADER_BYTES)
+        for start in range(0, count, _AT_ONCE):
+            some = corners[start : start + _AT_ONCE]
+            some[:] = np.fromfile(file, _RECORD, len(some))["corners"]
+    return corners
 
 
 def _read_ascii(path: Path) -> Soup:
@@ -69,18 +91,23 @@ def _number(token: bytes) -> float:
         value = float(token)
     except ValueError:
         return float("nan")
-    return value if abs(value) < 3e38 else float("inf")
+    return min(max(value, -3e38), 3e38) if math.isfinite(value) else value
 
 
 def write_stl(path: Path, triangles: Floats) -> None:
     """Write (n, 3, 3) triangles in mm as binary STL; the file appears whole or not at all."""
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("wb") as file:
+        file.write(b"fabcoord mesh in mm".ljust(80) + len(triangles).to_bytes(4, "little"))
+        for start in range(0, len(triangles), _AT_ONCE):
+            _records(triangles[start : start + _AT_ONCE]).tofile(file)
+    unfinished.replace(path)
+
+
+def _records(triangles: Floats) -> npt.NDArray[np.void]:
     records = np.zeros(len(triangles), dtype=_RECORD)
     normals = np.cross(triangles[:, 1] - triangles[:, 0], triangles[:, 2] - triangles[:, 0])
     lengths = np.linalg.norm(normals, axis=1, keepdims=True)
     records["normal"] = np.divide(normals, lengths, out=np.zeros_like(normals), where=lengths > 0)
     records["corners"] = triangles
-    unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        file.write(b"fabcoord mesh in mm".ljust(80) + len(triangles).to_bytes(4, "little"))
-        records.tofile(file)
-    unfinished.replace(path)
+    return records

@@ -23,6 +23,7 @@ from fabcoord.designs.meshcheck.soup import (
     MAX_TRIANGLES,
     Doubles,
     Floats,
+    Indices,
     Soup,
     from_indexed,
     refuse_too_many,
@@ -110,11 +111,17 @@ class _Reader:
             instances, triangles = instances + more, triangles + larger
             self._refuse_too_much(instances, triangles)
         pieces: list[Floats] = [np.zeros((0, 3, 3), np.float32)]
-        non_finite = 0
+        bad = np.zeros(2, np.int64)
         for item in root.items:
-            non_finite += self._place(item, np.eye(4), root.mm_per_unit, pieces)
+            bad += self._place(item, np.eye(4), root.mm_per_unit, pieces)
         findings = self._project_findings()
-        return Soup(np.concatenate(pieces), non_finite, has_unit=True, findings=findings)
+        return Soup(
+            np.concatenate(pieces),
+            non_finite=int(bad[0]),
+            out_of_range=int(bad[1]),
+            has_unit=True,
+            findings=findings,
+        )
 
     def _start_part(self) -> str:
         """The name of the model part that the package's relationships point to (core 2.1.1)."""
@@ -178,14 +185,14 @@ class _Reader:
             )
         refuse_too_many(triangles)
 
-    def _place(self, use: _Use, outer: Doubles, scale: float, pieces: list[Floats]) -> int:
-        """Append the placed triangles of one use; the number of its non-finite vertices."""
+    def _place(self, use: _Use, outer: Doubles, scale: float, pieces: list[Floats]) -> Indices:
+        """Append the placed triangles of one use; its vertices not finite and out of range."""
         inner = np.zeros((4, 4))
         inner[:, :3], inner[3, 3] = use.matrix, 1.0
         with np.errstate(over="ignore", invalid="ignore"):
             matrix = inner @ outer
         found = self._object(use.key)
-        non_finite = 0
+        bad = np.zeros(2, np.int64)
         if found.indices:
             vertices = np.array(found.numbers, np.float64).reshape(-1, 3)
             with np.errstate(over="ignore", invalid="ignore"):
@@ -194,10 +201,10 @@ class _Reader:
             faces = np.array(found.indices, np.int64).reshape(-1, 3)
             soup = from_indexed(placed, faces[:, ::-1] if mirrored else faces)
             pieces.append(soup.triangles)
-            non_finite += soup.non_finite
+            bad += (soup.non_finite, soup.out_of_range)
         for component in found.components:
-            non_finite += self._place(component, matrix, scale, pieces)
-        return non_finite
+            bad += self._place(component, matrix, scale, pieces)
+        return bad
 
     def _project_findings(self) -> tuple[Finding, ...]:
         for name in _PROJECT_SETTINGS:

@@ -90,7 +90,7 @@ def test_too_little_memory_is_a_report_and_not_a_crash(tmp_path: Path) -> None:
             *("--input", path, "--format", "stl", "--out", tmp_path / "out"),
         ],
         cwd=tmp_path / "out",
-        limits=sandbox.Limits(memory_bytes=700 << 20, cpu_s=60, wall_s=60.0),
+        limits=sandbox.Limits(memory_bytes=400 << 20, cpu_s=60, wall_s=60.0),
     )
     assert done.returncode == 0, done.stderr
     report = report_in(tmp_path / "out")
