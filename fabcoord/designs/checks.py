@@ -6,16 +6,16 @@ import json
 import shutil
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fabcoord.designs import previews
 from fabcoord.designs.formats import Format
 from fabcoord.designs.meshcheck.report import (
     CHECK_VERSION,
-    LIGHT_NAME,
+    MARKS_NAME,
     MESH_NAME,
-    PREVIEW_NAME,
     REPORT_NAME,
     CheckReport,
     CheckState,
@@ -28,8 +28,8 @@ from fabcoord.store.values import now
 from fabcoord.work import ledger, sandbox
 from fabcoord.work.engine import Commit, Task
 
-CHECK, PICTURES = "check", "pictures"
-_CHECK_PRIORITY, _PICTURES_PRIORITY = 20, 0
+CHECK = "check"
+_CHECK_PRIORITY = 20
 _EMPTY = CheckReport(state=CheckState.DONE, verdict=None, findings=()).as_dict()
 
 
@@ -125,19 +125,18 @@ def picture(db: Database, sha256: str, format_: str, kind: str) -> str | None:
 
 def tasks(
     store: Store, blobs: BlobStore, work_dir: Path, limits: sandbox.Limits
-) -> tuple[Task, Task]:
-    """The two kinds of run: the verdict first, the pictures after it."""
+) -> tuple[Task, ...]:
+    """The kinds of run: the verdict first, what there is to look at after it."""
 
     def own_directory(stage: str) -> Path:
         work_dir.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=f"{stage}-", dir=work_dir))
 
     def meshcheck(
-        out: Path, stopped: Callable[[], bool], *options: str, niceness: int = 0
+        out: Path, stopped: Callable[[], bool], *options: str
     ) -> sandbox.Completed:
         argv = [*sandbox.python_module("fabcoord.designs.meshcheck"), "--out", str(out), *options]
-        within = replace(limits, niceness=niceness)
-        return sandbox.run(argv, cwd=out, limits=within, cancelled=stopped)
+        return sandbox.run(argv, cwd=out, limits=limits, cancelled=stopped)
 
     def check(subject: str, stopped: Callable[[], bool]) -> Commit:
         sha256, _, format_ = subject.partition(":")
@@ -147,51 +146,25 @@ def tasks(
             ended = meshcheck(out, stopped, "--stage", "verdict", *file)
             said = _read_report(ended, out)
             mesh = out / MESH_NAME
-            mesh_sha256 = blobs.add_file(mesh) if mesh.is_file() else None
+            marks = out / MARKS_NAME
+            mesh_sha256, marks_sha256 = (
+                blobs.add_file(path) if path.is_file() else None for path in (mesh, marks)
+            )
         finally:
             shutil.rmtree(out, ignore_errors=True)
 
         def commit(db: Database) -> None:
             _end_check(db, subject, said, mesh_sha256)
+            previews.keep_marks(db, sha256, format_, marks_sha256)
             if mesh_sha256 is not None:
-                ledger.enqueue(db, PICTURES, subject, priority=_PICTURES_PRIORITY)
-
-        return commit
-
-    def draw(subject: str, stopped: Callable[[], bool]) -> Commit:
-        sha256, _, format_ = subject.partition(":")
-        with store.reading() as db:
-            mesh_sha256 = checked_mesh(db, sha256, format_).mesh_sha256
-        out = own_directory(PICTURES)
-        try:
-            if mesh_sha256 is not None:
-                (out / MESH_NAME).symlink_to(blobs.path(mesh_sha256))
-                # Meanwhile the same design is often sliced, and somebody waits for that.
-                meshcheck(out, stopped, "--stage", "pictures", niceness=15)
-            preview, light = (
-                blobs.add_file(out / name) if (out / name).is_file() else None
-                for name in (PREVIEW_NAME, LIGHT_NAME)
-            )
-        finally:
-            shutil.rmtree(out, ignore_errors=True)
-
-        def commit(db: Database) -> None:
-            db.conn.execute(
-                "UPDATE checks SET preview_sha256 = ?, light_sha256 = ?"
-                " WHERE sha256 = ? AND format = ?",
-                (preview, light, sha256, format_),
-            )
-            emit(db, "file.pictured", sha256=sha256)
+                previews.ask(db, sha256, format_)
 
         return commit
 
     def gave_up(db: Database, subject: str, reason: str) -> None:
         _end_check(db, subject, CheckReport.failed(f"The check did not end: {reason}."), None)
 
-    def no_picture(db: Database, subject: str, reason: str) -> None:
-        emit(db, "file.pictured", sha256=subject.partition(":")[0], error=reason)
-
-    return Task(CHECK, check, gave_up), Task(PICTURES, draw, no_picture)
+    return (Task(CHECK, check, gave_up), *previews.tasks(store, blobs, work_dir, limits))
 
 
 def _read_report(ended: sandbox.Completed, out: Path) -> CheckReport:

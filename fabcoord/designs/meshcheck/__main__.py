@@ -1,8 +1,9 @@
 """Checks one design file: ``… -m fabcoord.designs.meshcheck --input F --format stl --out DIR``.
 
 Writes ``report.json``, ``mesh.stl`` and, where findings have a place, ``marks.json`` (stage
-verdict), then ``light.stl`` and ``preview.png`` (stage pictures, from ``mesh.stl``). Exit 0
-whenever a report is written, whatever it says.
+verdict); then ``light.stl``, ``light.bin`` and ``preview.png`` (stage pictures, from ``mesh.stl``);
+then the other angles and the pictures with marks (stage views, from ``light.bin`` and
+``marks.json``). Exit 0 whenever a report is written, whatever it says.
 """
 
 from __future__ import annotations
@@ -34,17 +35,21 @@ def main() -> int:
     parser.add_argument("--input", type=Path, help="the file to check (stage verdict)")
     parser.add_argument("--format", choices=FORMATS, help="its format (stage verdict)")
     parser.add_argument("--out", type=Path, required=True, help="where the results go")
-    parser.add_argument("--stage", choices=("all", "verdict", "pictures"), default="all")
+    parser.add_argument("--stage", choices=("all", "verdict", "pictures", "views"), default="all")
     options = parser.parse_args()
-    if options.stage != "pictures":
+    if options.stage in ("all", "verdict"):
         if options.input is None or options.format is None:
             parser.error("--input and --format are needed for the verdict")
         check(options.input, options.format, options.out)
     mesh = options.out / MESH_NAME
-    if options.stage != "verdict" and mesh.exists():
+    if options.stage in ("all", "pictures") and mesh.exists():
         from fabcoord.designs.meshcheck.pictures import make_pictures
 
         make_pictures(mesh, options.out)
+    if options.stage == "views":
+        from fabcoord.designs.meshcheck.pictures import make_views
+
+        make_views(options.out)
     return 0
 
 

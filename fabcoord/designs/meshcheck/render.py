@@ -1,75 +1,137 @@
-"""A small software renderer: a shaded three-quarter view of a mesh, in numpy, without a GPU."""
+"""A small software renderer: shaded views of a mesh from several sides, in numpy, without a GPU."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageFilter
 
+from fabcoord.designs.meshcheck.raster import rasterise
+from fabcoord.designs.meshcheck.report import Angle, Theme
 from fabcoord.designs.meshcheck.soup import Doubles, Floats, Indices
 
-_TURN_DEG = -32.0  # around the vertical, so that front and right side show
-_TILT_DEG = 30.0  # looking down
+OVERSAMPLING = 2
 _MARGIN = 0.1  # of the picture, on each side
-_OVERSAMPLING = 2
-_CELLS_AT_ONCE = 2_000_000  # spans or pixels in one numpy step: about 150 MB
+_SHADOW_COARSER = 4  # its rim is blurred over more pixels than that
+
+# Around the vertical, then looking down from the horizontal, in degrees.
+_ANGLES: dict[Angle, tuple[float, float]] = {
+    Angle.ISO: (-32.0, 30.0),
+    Angle.FRONT: (0.0, 0.0),
+    Angle.SIDE: (-90.0, 0.0),
+    Angle.BACK: (148.0, 30.0),
+    Angle.TOP: (0.0, 90.0),
+    Angle.BOTTOM: (0.0, -90.0),
+}
 
 _BODY = np.array([90.0, 145.0, 190.0])
-_BACKDROP_TOP = np.array([250.0, 250.0, 251.0])
-_BACKDROP_BOTTOM = np.array([225.0, 229.0, 234.0])
+_GROUNDS = {  # top, bottom, how dark the shadow is
+    Theme.LIGHT: (np.array([250.0, 250.0, 251.0]), np.array([225.0, 229.0, 234.0]), 0.32),
+    Theme.DARK: (np.array([42.0, 50.0, 46.0]), np.array([26.0, 32.0, 29.0]), 0.55),
+}
 _KEY_LIGHT = np.array([-0.5, 0.6, 0.75])  # in view axes: right, up, towards the eye
 _FILL_LIGHT = np.array([0.2, 0.9, 0.3])
 _SUN = np.array([-0.35, -0.25, 1.0])  # in mesh axes, for the shadow on the plate
 
-_Mask = npt.NDArray[np.bool_]
+Mask = npt.NDArray[np.bool_]
 
 
-def render(triangles: Floats, size_px: int) -> Image.Image:
-    """A square RGB picture of (n, 3, 3) finite triangles, z up, on a neutral background."""
-    side = size_px * _OVERSAMPLING
-    corners = triangles.astype(np.float64)
-    shadow = _dropped_on_plate(corners)
-    screen, shadow_screen = _on_screen(_in_view(corners), _in_view(shadow), side)
-    face, depth = _rasterise(screen, side)
-    seen = face >= 0
-    normals = _normals(screen)
-    picture = _backdrop(side) * (1.0 - 0.32 * _soft(_rasterise(shadow_screen, side)[0] >= 0))
-    lit = _shade(normals)[face[seen]]
-    dim = _crevices(depth, seen, side // 40) * _creases(normals, face, seen)
-    picture[seen] = lit * dim[seen][:, None]
+@dataclass(frozen=True, slots=True)
+class Pose:
+    """Where the eye is: turns mesh axes (mm) into pixels (x right, y down, z towards the eye)."""
+
+    matrix: Doubles  # (3, 3)
+    offset: Doubles  # (3,)
+    side: int  # pixels across
+
+    @classmethod
+    def of(cls, corners: Doubles, angle: Angle, side: int) -> Pose:
+        """The pose that fills the picture with the mesh, seen from ``angle``."""
+        turn, tilt = np.radians(_ANGLES[angle])
+        around = np.array(
+            [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
+        )
+        eye = np.array(
+            [[1, 0, 0], [0, np.sin(tilt), np.cos(tilt)], [0, -np.cos(tilt), np.sin(tilt)]]
+        )
+        matrix = eye @ around
+        points = corners.reshape(-1, 3) @ matrix.T
+        low, high = points.min(axis=0), points.max(axis=0)
+        extent = max(float((high - low)[:2].max()), 1e-12)
+        scale = side * (1.0 - 2.0 * _MARGIN) / extent
+        to_pixels = np.array([scale, -scale, scale])
+        middle = np.array([side / 2.0, side / 2.0, 0.0])
+        return cls(matrix * to_pixels[:, None], middle - (low + high) / 2.0 * to_pixels, side)
+
+    def to_screen(self, corners: Doubles) -> Doubles:
+        """Points (…, 3) in mm as pixels."""
+        seen: Doubles = corners @ self.matrix.T + self.offset
+        return seen
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """A mesh seen from one side, at OVERSAMPLING times the size of the picture."""
+
+    pose: Pose
+    seen: Mask  # (side, side): where the mesh is
+    depth: Doubles  # (side, side): how near it is there, −inf beside it
+    lit: Doubles  # (pixels that are seen, 3): their colour, 0 to 255
+    shadow: Doubles  # (side, side, 1): how much of the shadow falls there, 0 to 1
+
+    @classmethod
+    def take(cls, triangles: Floats, angle: Angle, size_px: int) -> Shot:
+        """Look at (n, 3, 3) finite triangles, z up, from ``angle``."""
+        side = size_px * OVERSAMPLING
+        corners = triangles.astype(np.float64)
+        pose = Pose.of(corners, angle, side)
+        screen = pose.to_screen(corners)
+        face, depth = rasterise(screen, side)
+        seen = face >= 0
+        normals = _normals(screen)
+        dim = _crevices(depth, seen, side // 40) * _creases(normals, face, seen)
+        lit = _shade(normals)[face[seen]] * dim[seen][:, None]
+        return cls(pose, seen, depth, lit, _shadow(corners, pose, angle))
+
+    def developed(self, theme: Theme) -> Doubles:
+        """The picture on the ground of a theme, shape (side, side, 3), 0 to 255."""
+        top, bottom, darkness = _GROUNDS[theme]
+        share = np.linspace(0.0, 1.0, self.pose.side)[:, None, None]
+        rows: Doubles = top * (1.0 - share) + bottom * share
+        picture: Doubles = rows * (1.0 - darkness * self.shadow)
+        picture[self.seen] = self.lit
+        return picture
+
+
+def finished(picture: Doubles) -> Image.Image:
+    """What was developed, as an RGB picture of its final size."""
     pixels = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
+    size_px = pixels.width // OVERSAMPLING
     return pixels.resize((size_px, size_px), Image.Resampling.BOX)
 
 
-def _in_view(corners: Doubles) -> Doubles:
-    """Mesh axes to view axes: right, up, towards the eye."""
-    turn, tilt = np.radians(_TURN_DEG), np.radians(_TILT_DEG)
-    around = np.array(
-        [[np.cos(turn), -np.sin(turn), 0], [np.sin(turn), np.cos(turn), 0], [0, 0, 1]]
-    )
-    eye = np.array([[1, 0, 0], [0, np.sin(tilt), np.cos(tilt)], [0, -np.cos(tilt), np.sin(tilt)]])
-    viewed: Doubles = corners @ (eye @ around).T
-    return viewed
+def render(
+    triangles: Floats, size_px: int, angle: Angle = Angle.ISO, theme: Theme = Theme.LIGHT
+) -> Image.Image:
+    """A square RGB picture of (n, 3, 3) finite triangles, z up, on a neutral ground."""
+    return finished(Shot.take(triangles, angle, size_px).developed(theme))
 
 
-def _dropped_on_plate(corners: Doubles) -> Doubles:
-    """The corners where their shadow falls on the plate."""
+def _shadow(corners: Doubles, pose: Pose, angle: Angle) -> Doubles:
+    """How much of the shadow on the plate falls at each pixel, with soft rims."""
+    side = pose.side
+    if angle is Angle.BOTTOM:  # the plate would hide the part itself
+        return np.zeros((side, side, 1))
     height = corners[..., 2] - corners[..., 2].min()
-    dropped: Doubles = corners - height[..., None] * _SUN / _SUN[2]
-    return dropped
-
-
-def _on_screen(mesh: Doubles, shadow: Doubles, side: int) -> tuple[Doubles, Doubles]:
-    """View axes to pixels (x right, y down, z towards the eye), both scaled to fill the picture."""
-    low, high = mesh.min(axis=(0, 1)), mesh.max(axis=(0, 1))
-    extent = max(float((high - low)[:2].max()), 1e-12)
-    scale = side * (1.0 - 2.0 * _MARGIN) / extent
-    middle = (low + high) / 2.0
-    to_pixels = np.array([scale, -scale, scale])
-    offset = np.array([side / 2.0, side / 2.0, 0.0])
-    return (mesh - middle) * to_pixels + offset, (shadow - middle) * to_pixels + offset
+    dropped = corners - height[..., None] * _SUN / _SUN[2]
+    coarse = side // _SHADOW_COARSER
+    shade = rasterise(pose.to_screen(dropped) / _SHADOW_COARSER, coarse)[0] >= 0
+    image = Image.fromarray(shade.astype(np.uint8) * 255)
+    soft = image.filter(ImageFilter.GaussianBlur(coarse / 45))
+    grown = soft.resize((side, side), Image.Resampling.BILINEAR)
+    return np.asarray(grown, np.float64)[..., None] / 255.0
 
 
 def _normals(screen: Doubles) -> Doubles:
@@ -94,20 +156,7 @@ def _shade(normals: Doubles) -> Doubles:
     return colours
 
 
-def _backdrop(side: int) -> Doubles:
-    share = np.linspace(0.0, 1.0, side)[:, None, None]
-    rows: Doubles = _BACKDROP_TOP * (1.0 - share) + _BACKDROP_BOTTOM * share
-    return np.repeat(rows, side, axis=1)
-
-
-def _soft(mask: _Mask) -> Doubles:
-    """A mask with blurred rims, shape (side, side, 1), 0 to 1."""
-    radius = len(mask) / 45
-    image = Image.fromarray(mask.astype(np.uint8) * 255).filter(ImageFilter.GaussianBlur(radius))
-    return np.asarray(image, np.float64)[..., None] / 255.0
-
-
-def _crevices(depth: Doubles, seen: _Mask, radius: int) -> Doubles:
+def _crevices(depth: Doubles, seen: Mask, radius: int) -> Doubles:
     """Darkens what lies deeper than its surroundings, as little sky reaches it; 0 to 1."""
     weight = seen.astype(np.float64)
     filled = np.where(seen, depth, 0.0)
@@ -127,7 +176,7 @@ def _box_mean(values: Doubles, radius: int) -> Doubles:
     return values
 
 
-def _creases(normals: Doubles, face: Indices, seen: _Mask) -> Doubles:
+def _creases(normals: Doubles, face: Indices, seen: Mask) -> Doubles:
     """Darkens a pixel's width along sharp edges, so that flat parts read as shapes."""
     shown = np.where(seen[..., None], normals[face], 0.0)
     sharp = np.zeros(face.shape, bool)
@@ -135,84 +184,3 @@ def _creases(normals: Doubles, face: Indices, seen: _Mask) -> Doubles:
         agreement = (shown * np.roll(shown, 1, axis=axis)).sum(axis=2)
         sharp |= (agreement < 0.8) & seen & np.roll(seen, 1, axis=axis)
     return np.where(sharp, 0.72, 1.0)
-
-
-def _rasterise(screen: Doubles, side: int) -> tuple[Indices, Doubles]:
-    """Which face is nearest at each pixel (−1: none) and how near; both (side, side).
-
-    Faces become rows, rows become pixels, each step one numpy operation over many faces.
-    """
-    depth = np.full(side * side, -np.inf)
-    nearest = np.full(side * side, -1, np.int64)
-    first_row, rows = _cells(screen[..., 1].min(axis=1), screen[..., 1].max(axis=1), side)
-    slope = _depth_slopes(screen)
-    for some in _batches(rows):
-        owner = some.start + np.repeat(np.arange(some.stop - some.start), rows[some])
-        row = first_row[owner] + _ramp(rows[some])
-        left, right = _spans(screen[owner], row + 0.5)
-        first_column, columns = _cells(left, right, side)
-        for part in _batches(columns):
-            count = columns[part]
-            face = np.repeat(owner[part], count)
-            y = np.repeat(row[part], count)
-            x = np.repeat(first_column[part], count) + _ramp(count)
-            corner = screen[face, 0]
-            near = corner[:, 2] + (
-                slope[face, 0] * (x + 0.5 - corner[:, 0])
-                + slope[face, 1] * (y + 0.5 - corner[:, 1])
-            )
-            pixel = y * side + x
-            np.maximum.at(depth, pixel, near)
-            front = near >= depth[pixel]
-            nearest[pixel[front]] = face[front]
-    return nearest.reshape(side, side), depth.reshape(side, side)
-
-
-def _cells(low: Doubles, high: Doubles, side: int) -> tuple[Indices, Indices]:
-    """The first cell whose centre lies between low and high, and how many do."""
-    first = np.clip(np.ceil(low - 0.5 - 1e-6), 0, side).astype(np.int64)
-    last = np.clip(np.floor(high - 0.5 + 1e-6), -1, side - 1).astype(np.int64)
-    return first, np.maximum(last - first + 1, 0)
-
-
-def _batches(weights: Indices) -> Iterator[slice]:
-    """Slices of consecutive items whose weights sum to about _CELLS_AT_ONCE."""
-    total = np.cumsum(weights)
-    start = 0
-    while start < len(weights):
-        done = int(total[start - 1]) if start else 0
-        stop = max(int(np.searchsorted(total, done + _CELLS_AT_ONCE, "right")), start + 1)
-        yield slice(start, stop)
-        start = stop
-
-
-def _ramp(counts: Indices) -> Indices:
-    """0, 1, … count−1 for each count, one after the other."""
-    ends = np.cumsum(counts)
-    return np.arange(int(counts.sum())) - np.repeat(ends - counts, counts)
-
-
-def _spans(triangles: Doubles, y: Doubles) -> tuple[Doubles, Doubles]:
-    """Where the line at height y enters and leaves each triangle."""
-    left = np.full(len(y), np.inf)
-    right = np.full(len(y), -np.inf)
-    for one, other in ((0, 1), (1, 2), (2, 0)):
-        a, b = triangles[:, one], triangles[:, other]
-        rise = b[:, 1] - a[:, 1]
-        share = (y - a[:, 1]) / np.where(rise == 0, np.inf, rise)
-        crosses = (rise != 0) & (share >= -1e-9) & (share <= 1.0 + 1e-9)
-        x = a[:, 0] + share * (b[:, 0] - a[:, 0])
-        left = np.where(crosses, np.minimum(left, x), left)
-        right = np.where(crosses, np.maximum(right, x), right)
-    missed = right < left
-    return np.where(missed, 0.0, left), np.where(missed, -1.0, right)
-
-
-def _depth_slopes(screen: Doubles) -> Doubles:
-    """How depth grows with x and with y on each face, shape (n, 2); 0 for faces seen edge-on."""
-    u, v = screen[:, 1] - screen[:, 0], screen[:, 2] - screen[:, 0]
-    area = u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0]
-    safe = np.where(np.abs(area) < 1e-9, np.inf, area)
-    along_x = (u[:, 2] * v[:, 1] - u[:, 1] * v[:, 2]) / safe
-    along_y = (u[:, 0] * v[:, 2] - u[:, 2] * v[:, 0]) / safe
-    return np.stack([along_x, along_y], axis=1)

@@ -19,7 +19,34 @@ REPORT_NAME = "report.json"
 MARKS_NAME = "marks.json"
 MESH_NAME = "mesh.stl"
 LIGHT_NAME = "light.stl"
+VIEWER_NAME = "light.bin"
 PREVIEW_NAME = "preview.png"
+MARKED = "marked"  # the picture with the places of all findings; with ``-CODE``, those of one
+
+
+class Angle(StrEnum):
+    """From where a picture shows a mesh."""
+
+    ISO = "iso"  # from the front right, looking down: the picture that stands for the file
+    FRONT = "front"
+    SIDE = "side"  # from the right
+    BACK = "back"  # from the rear left, looking down
+    TOP = "top"
+    BOTTOM = "bottom"
+
+
+class Theme(StrEnum):
+    """The ground of a picture."""
+
+    LIGHT = "light"
+    DARK = "dark"
+
+
+def picture_name(what: str, theme: Theme) -> str:
+    """The file that a picture is written to: ``preview.png`` for the one that stands for all."""
+    if (what, theme) == (Angle.ISO.value, Theme.LIGHT):
+        return PREVIEW_NAME
+    return f"{what}-{theme.value}.png"
 
 
 class CheckState(StrEnum):
