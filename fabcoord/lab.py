@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fabcoord.config import Settings
-from fabcoord.designs import checks
+from fabcoord.designs import checks, previews
 from fabcoord.designs.licences import PaidPrints, PrintRules
 from fabcoord.queue import printers
 from fabcoord.queue.preparation import Preparation
@@ -33,9 +33,14 @@ class Lab:
 
 
 def warm_up(lab: Lab) -> None:
-    """In a thread of its own, load what the first job would otherwise wait for."""
+    """In a thread of its own, load what the first job would otherwise wait for.
+
+    Also asks for the pictures that files of an older version lack.
+    """
 
     def load() -> None:
+        with lab.store.writing() as db:
+            previews.ask_for_missing(db)
         with lab.store.reading() as db:
             machine_ids = printers.machines_here(db)
         lab.slices.warm(machine_ids)

@@ -132,9 +132,7 @@ def tasks(
         work_dir.mkdir(parents=True, exist_ok=True)
         return Path(tempfile.mkdtemp(prefix=f"{stage}-", dir=work_dir))
 
-    def meshcheck(
-        out: Path, stopped: Callable[[], bool], *options: str
-    ) -> sandbox.Completed:
+    def meshcheck(out: Path, stopped: Callable[[], bool], *options: str) -> sandbox.Completed:
         argv = [*sandbox.python_module("fabcoord.designs.meshcheck"), "--out", str(out), *options]
         return sandbox.run(argv, cwd=out, limits=limits, cancelled=stopped)
 

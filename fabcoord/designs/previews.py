@@ -116,13 +116,7 @@ def picture(
 
 def marked_places(db: Database, blobs: BlobStore, sha256: str, format_: str) -> list[Any]:
     """The findings that have places, of both tiers: ``[{code, severity, message, marks}]``."""
-    found = (made(db, sha256, format_, kind) for kind in (_MARKS, f"{_MARKS}-deep"))
-    return [
-        item
-        for blob_sha256 in found
-        if blob_sha256 is not None
-        for item in json.loads(blobs.path(blob_sha256).read_text())["items"]
-    ]
+    return _read_marks(blobs, _blobs_of_marks(db, sha256, format_))
 
 
 def tasks(
@@ -172,7 +166,8 @@ def tasks(
         with _own_directory(work_dir, VIEWS) as out:
             with store.reading() as db:
                 viewer = made(db, sha256, format_, "viewer")
-                items = marked_places(db, blobs, sha256, format_)
+                of_marks = _blobs_of_marks(db, sha256, format_)
+            items = _read_marks(blobs, of_marks)
             if viewer is not None:
                 (out / VIEWER_NAME).symlink_to(blobs.path(viewer))
                 if items:
@@ -187,6 +182,8 @@ def tasks(
             )
             for kind, blob_sha256 in drawn.items():
                 _keep(db, sha256, format_, kind, blob_sha256)
+            if _blobs_of_marks(db, sha256, format_) != of_marks:  # the deep tier ended meanwhile
+                ledger.enqueue(db, VIEWS, subject, priority=_PRIORITY)
             emit(db, "file.pictured", sha256=sha256)
 
         return commit
@@ -212,6 +209,19 @@ def _mesh(db: Database, sha256: str, format_: str) -> str | None:
         db, "SELECT mesh_sha256 FROM checks WHERE sha256 = ? AND format = ?", (sha256, format_)
     )
     return found["mesh_sha256"] if found else None
+
+
+def _blobs_of_marks(db: Database, sha256: str, format_: str) -> list[str]:
+    found = (made(db, sha256, format_, kind) for kind in (_MARKS, f"{_MARKS}-deep"))
+    return [blob_sha256 for blob_sha256 in found if blob_sha256 is not None]
+
+
+def _read_marks(blobs: BlobStore, found: list[str]) -> list[Any]:
+    return [
+        item
+        for blob_sha256 in found
+        for item in json.loads(blobs.path(blob_sha256).read_text())["items"]
+    ]
 
 
 def _keep(db: Database, sha256: str, format_: str, kind: str, blob_sha256: str) -> None:

@@ -114,9 +114,9 @@ def _along(segments: Doubles) -> Doubles:
 
 
 def _grown(mask: Mask, thick: int) -> Doubles:
-    """The mask with every pixel grown to a disc, shape (side, side, 1), 0 to 1."""
-    image = Image.fromarray(mask.astype(np.uint8) * 255).filter(ImageFilter.MaxFilter(thick))
-    return np.asarray(image, np.float64)[..., None] / 255.0
+    """The mask with every pixel grown to a square, shape (side, side, 1), 0 or 1."""
+    image = Image.fromarray(mask.astype(np.uint8) * 255).filter(ImageFilter.BoxBlur(thick // 2))
+    return (np.asarray(image) > 0).astype(np.float64)[..., None]
 
 
 def _ring(mask: Mask, thick: int) -> Doubles:

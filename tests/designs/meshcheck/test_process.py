@@ -43,7 +43,7 @@ def test_the_verdict_comes_first_and_the_pictures_after(tmp_path: Path) -> None:
     assert 1000 < len(read_stl(out / "light.stl").triangles) <= 20_000
     assert trimesh.load(out / "light.stl").volume == pytest.approx(14137, rel=0.01)
     with Image.open(out / "preview.png") as picture:
-        assert (picture.format, picture.size) == ("PNG", (512, 512))
+        assert (picture.format, picture.size) == ("PNG", (640, 640))
 
 
 def test_the_picture_shows_the_part_in_the_middle_on_a_light_ground(tmp_path: Path) -> None:
@@ -51,11 +51,11 @@ def test_the_picture_shows_the_part_in_the_middle_on_a_light_ground(tmp_path: Pa
     cube().export(path)
     assert run_check(tmp_path / "out", "--input", path, "--format", "stl").returncode == 0
     with Image.open(tmp_path / "out" / "preview.png") as picture:
-        middle, corner = picture.getpixel((256, 256)), picture.getpixel((3, 3))
+        middle, corner = picture.getpixel((320, 320)), picture.getpixel((3, 3))
         used = sum(1 for red, _, blue in picture.get_flattened_data() if blue - red > 25)
     assert min(corner) > 220
     assert middle[2] - middle[0] > 25, "the part is blue"
-    assert 0.25 < used / 512**2 < 0.75
+    assert 0.25 < used / 640**2 < 0.75
 
 
 def test_a_body_of_many_pieces_still_gets_a_light_mesh(tmp_path: Path) -> None:
