@@ -13,6 +13,7 @@ from fabcoord.api.jobs import jobs
 from fabcoord.api.printers import printers
 from fabcoord.api.slicer_upload import slicer_upload
 from fabcoord.api.streams import Places, events
+from fabcoord.api.uploads import MOST_AT_ONCE, TOO_MANY, uploads
 from fabcoord.config import Settings
 from fabcoord.lab import Lab, open_lab, warm_up
 from fabcoord.queue.clockwork import Clockwork
@@ -28,6 +29,7 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
     app.request_class = intake.LabRequest
     app.extensions["fabcoord"] = lab or open_lab(settings)
     app.extensions["fabcoord.places"] = Places(settings.max_streams)
+    app.extensions["fabcoord.incoming"] = Places(MOST_AT_ONCE, TOO_MANY)
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_upload_mb * 1_000_000 + _MULTIPART_OVERHEAD,
         MAX_FORM_MEMORY_SIZE=1_000_000,
@@ -36,7 +38,7 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
     app.before_request(intake.refuse_oversized)
     app.after_request(_harden)
     app.teardown_request(intake.discard_unused)
-    for resource in (designs, files, jobs, printers, agents, events):
+    for resource in (designs, uploads, files, jobs, printers, agents, events):
         app.register_blueprint(resource, url_prefix="/api/v1")
     for resource in (about, slicer_upload):
         app.register_blueprint(resource)
@@ -50,7 +52,9 @@ def start_background(app: Flask) -> list[Tail | Clockwork]:
     lab: Lab = app.extensions["fabcoord"]
     running: list[Tail | Clockwork] = [
         Tail(lab.store),
-        Clockwork(lab.store, lab.preparation, lab.settings.offer_s),
+        Clockwork(
+            lab.store, lab.preparation, lab.settings.offer_s, chores=[lab.uploads.remove_expired]
+        ),
     ]
     for one in running:
         one.start()

@@ -19,6 +19,10 @@ class Settings:
     Attributes:
         lab_name: shown on every page.
         max_upload_mb: the largest body that an upload may have.
+        upload_keep_h: how long an unfinished or unused upload is kept after its last byte.
+        uploads_open: uploads that one member may have begun and not used yet.
+        uploads_open_mb: what those may take together.
+        public_url: where phones reach the lab, for the QR code; empty for the page's own address.
         approval: ``none``, or ``staff`` when each job waits for a member of staff.
         release: ``automatic``, or ``manual`` when each job waits for its member at the printer.
         paid_prints: what happens to paid prints of designs that nobody may earn with: ``hold``
@@ -39,6 +43,10 @@ class Settings:
     demo: bool = False
     demo_speed: float = 100.0
     max_upload_mb: int = 512
+    upload_keep_h: float = 24.0
+    uploads_open: int = 100
+    uploads_open_mb: int = 4096
+    public_url: str = ""
     approval: str = "none"
     release: str = "automatic"
     paid_prints: str = "hold"
@@ -60,6 +68,10 @@ class Settings:
     @property
     def blobs(self) -> Path:
         return self.data_dir / "blobs"
+
+    @property
+    def uploads(self) -> Path:
+        return self.blobs / "uploads"  # on the disk of the blobs, which they become
 
     @property
     def work_dir(self) -> Path:

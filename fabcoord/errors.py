@@ -3,16 +3,23 @@
 FabcoordError
 ├── BadInput            what a person or program sent cannot be used            400, exit 2
 │   ├── TooLarge        larger than this lab takes                              413, exit 2
+│   ├── WrongType       a body of a kind that this address does not take        415, exit 2
+│   ├── WrongProtocol   a version of a protocol that this lab does not speak    412, exit 2
+│   ├── Damaged         bytes that are not those that were announced            460, exit 2
 │   ├── Unprocessable   well-formed, but not acceptable as it is                422, exit 2
 │   │   └── LicenceConflict  what a design is made from does not allow its licence  422, exit 2
 │   └── UnreadableFile  a design or G-code file that is not what it claims      422, exit 2
 ├── NotSignedIn         no valid token or session                               401, exit 3
 ├── NotAllowed          signed in, but the role does not permit it              403, exit 3
 ├── NotFound            no such thing, or none that this person may see         404, exit 4
+│   └── Gone            it was there, and was used up or ran out                410, exit 4
 ├── Conflict            the thing is in a state where this does not apply       409, exit 5
+│   ├── InUse           another request works on it just now                    423, exit 5
 │   ├── Superseded      another agent process took over                         409, exit 5
 │   └── Stale           changed by someone else since it was read               412, exit 5
 ├── TooBusy             try again later                                         503, exit 6
+├── OverQuota           more than one member may have open at once              429, exit 6
+├── NoSpace             the lab's disk has no room for it                       507, exit 6
 ├── SlicingFailed       the slicer could not make G-code                        422, exit 7
 │   └── SlicerMissing   no slicer is installed                                  503, exit 7
 ├── GateRefused         G-code that must not reach this machine                 422, exit 7
@@ -85,6 +92,24 @@ class TooLarge(BadInput):
     slug, title, status = "too-large", "Too large", 413
 
 
+class WrongType(BadInput):
+    """A body of a kind that this address does not take."""
+
+    slug, title, status = "wrong-type", "Another kind of body is needed", 415
+
+
+class WrongProtocol(BadInput):
+    """A version of a protocol that this lab does not speak."""
+
+    slug, title, status = "wrong-protocol", "Another version is needed", 412
+
+
+class Damaged(BadInput):
+    """The bytes that arrived are not those that were announced; 460 is tus' own status."""
+
+    slug, title, status = "damaged", "Damaged on the way", 460
+
+
 class Unprocessable(BadInput):
     """Well-formed, but not acceptable as it is."""
 
@@ -124,10 +149,22 @@ class NotFound(FabcoordError):
     slug, title, status, exit_code = "not-found", "Not found", 404, 4
 
 
+class Gone(NotFound):
+    """It was there, and was used up or ran out."""
+
+    slug, title, status = "gone", "No longer there", 410
+
+
 class Conflict(FabcoordError):
     """The thing is in a state where this does not apply."""
 
     slug, title, status, exit_code = "conflict", "Does not apply in this state", 409, 5
+
+
+class InUse(Conflict):
+    """Another request works on it just now."""
+
+    slug, title, status = "in-use", "In use just now", 423
 
 
 class Superseded(Conflict):
@@ -146,6 +183,18 @@ class TooBusy(FabcoordError):
     """Try again later."""
 
     slug, title, status, exit_code = "too-busy", "Too busy just now", 503, 6
+
+
+class OverQuota(FabcoordError):
+    """More than one member may have open at once."""
+
+    slug, title, status, exit_code = "over-quota", "Too much at once", 429, 6
+
+
+class NoSpace(FabcoordError):
+    """The lab's disk has no room for it."""
+
+    slug, title, status, exit_code = "no-space", "The lab's disk is full", 507, 6
 
 
 class SlicingFailed(FabcoordError):

@@ -8,7 +8,9 @@ from pathlib import Path
 
 from fabcoord.config import Settings
 from fabcoord.designs import checks, previews
+from fabcoord.designs import uploads as incoming
 from fabcoord.designs.licences import PaidPrints, PrintRules
+from fabcoord.designs.uploads import Uploads
 from fabcoord.queue import printers
 from fabcoord.queue.preparation import Preparation
 from fabcoord.slicing.cache import Slices
@@ -16,6 +18,7 @@ from fabcoord.slicing.prusaslicer import PrusaSlicer
 from fabcoord.store.blobs import BlobStore
 from fabcoord.store.database import Store
 from fabcoord.store.migrations import migrate
+from fabcoord.store.spool import Spool
 from fabcoord.work.engine import Engine
 from fabcoord.work.sandbox import Limits
 
@@ -27,6 +30,7 @@ class Lab:
     settings: Settings
     store: Store
     blobs: BlobStore
+    uploads: Uploads
     work: Engine
     slices: Slices
     preparation: Preparation
@@ -65,4 +69,14 @@ def open_lab(settings: Settings) -> Lab:
     store.subscribe("file.checked", preparation.on_file_checked)
     store.subscribe("slice.done", preparation.on_slice_ended)
     store.subscribe("slice.failed", preparation.on_slice_ended)
-    return Lab(settings, store, blobs, work, slices, preparation)
+    return Lab(settings, store, blobs, _uploads(settings, store, blobs), work, slices, preparation)
+
+
+def _uploads(settings: Settings, store: Store, blobs: BlobStore) -> Uploads:
+    limits = incoming.Limits(
+        largest_bytes=settings.max_upload_mb * 1_000_000,
+        kept_s=settings.upload_keep_h * 3600.0,
+        most_open=settings.uploads_open,
+        most_open_bytes=settings.uploads_open_mb * 1_000_000,
+    )
+    return Uploads(store, blobs, Spool(settings.uploads), limits)

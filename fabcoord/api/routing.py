@@ -39,6 +39,7 @@ class Resource(Blueprint):
         body: type[Schema] | None = None,
         answer: str = "",
         status: int = 200,
+        streams: bool = False,
     ) -> Callable[[Handler], Handler]:
         """Register a handler.
 
@@ -46,6 +47,8 @@ class Resource(Blueprint):
             body: the schema of the JSON body, handed to the handler as ``body=``.
             answer: the name of the schema in the OpenAPI document that answers have.
             status: of the answer when all goes well.
+            streams: the handler reads the body bit by bit, so nothing may look at it before;
+                Idempotency-Key does not apply.
         """
 
         def register(handler: Handler) -> Handler:
@@ -59,7 +62,8 @@ class Resource(Blueprint):
                         arguments["body"] = json_body(body)
                     return _response(handler(**arguments), status)
 
-                return idempotency.once(work) if method == "POST" else work()
+                once = method == "POST" and not streams
+                return idempotency.once(work) if once else work()
 
             view.needed = needed  # type: ignore[attr-defined]
             view.documented = {  # type: ignore[attr-defined]

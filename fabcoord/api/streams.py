@@ -29,8 +29,10 @@ _EVENTS_AT_ONCE = 500
 class Places:
     """How many requests may wait at once, so that waiting never takes every thread."""
 
-    def __init__(self, most: int) -> None:
-        self._free = threading.Semaphore(most)
+    def __init__(
+        self, most: int, words: str = "Too many pages and agents are waiting for news just now."
+    ) -> None:
+        self._free, self._words = threading.Semaphore(most), words
 
     @contextmanager
     def one(self) -> Iterator[None]:
@@ -43,7 +45,7 @@ class Places:
 
     def take(self) -> None:
         if not self._free.acquire(blocking=False):
-            raise TooBusy("Too many pages and agents are waiting for news just now.")
+            raise TooBusy(self._words)
 
     def free(self) -> None:
         self._free.release()

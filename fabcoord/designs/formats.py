@@ -108,6 +108,11 @@ def validate_first_bytes(path: Path, name: str) -> str:
     return found.value
 
 
+def is_model_name(name: str) -> bool:
+    """Whether the name's ending is that of a format that a lab takes."""
+    return name.rpartition(".")[2].lower() in _EXTENSIONS and "." in name
+
+
 def safe_name(name: str) -> str:
     """The name to show for an uploaded file: no folders, no control or direction characters.
 

@@ -22,7 +22,10 @@ _MOST_TAGS = 20
 
 @dataclass(frozen=True, slots=True)
 class NewFile:
-    """A file whose bytes are stored already, or will be by ``keep`` when nothing is refused."""
+    """A file whose bytes are stored already, or will be by ``keep`` when nothing is refused.
+
+    ``claim`` uses up the upload that brought it, in the same transaction.
+    """
 
     name: str
     sha256: str
@@ -30,6 +33,7 @@ class NewFile:
     format: str
     derived_from: str | None = None
     keep: Callable[[], object] | None = None
+    claim: Callable[[Database], object] | None = None
 
 
 def create(
@@ -258,6 +262,8 @@ def _add_revision(
             ),
         )
         checks.ensure(db, new.sha256, new.format)
+        if new.claim is not None:
+            new.claim(db)
         if new.keep is not None:
             db.before_commit.append(new.keep)
     emit(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable, Sequence
 
 from fabcoord.queue import attempts, forecast, printers
 from fabcoord.queue.dispatch import dispatch
@@ -15,14 +16,23 @@ log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
 _FORECAST_EVERY_S = 5.0
+_CHORES_EVERY_S = 60.0
 _REST_S = 0.02  # between two passes, so that a burst of commits is one pass
 
 
 class Clockwork:
     """Dispatches whenever something was committed; expires offers and leases every second."""
 
-    def __init__(self, store: Store, preparation: Preparation, offer_s: float) -> None:
+    def __init__(
+        self,
+        store: Store,
+        preparation: Preparation,
+        offer_s: float,
+        chores: Sequence[Callable[[], None]] = (),
+    ) -> None:
+        """``chores`` are done once a minute: clearing away what ran out."""
         self._store, self._preparation, self._offer_s = store, preparation, offer_s
+        self._chores = chores
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="clockwork", daemon=True)
 
@@ -44,7 +54,7 @@ class Clockwork:
                 printers.refresh_silent(db)
 
     def _run(self) -> None:
-        seen, next_tick, next_forecast = -1, 0.0, 0.0
+        seen, next_tick, next_forecast, next_chores = -1, 0.0, 0.0, 0.0
         while not self._stop.is_set():
             try:
                 if time.monotonic() >= next_tick:
@@ -53,6 +63,10 @@ class Clockwork:
                 if time.monotonic() >= next_forecast:
                     next_forecast = time.monotonic() + _FORECAST_EVERY_S
                     forecast.refresh(self._store)
+                if time.monotonic() >= next_chores:
+                    next_chores = time.monotonic() + _CHORES_EVERY_S
+                    for chore in self._chores:
+                        chore()
                 seen = self._store.hub.count
                 dispatch(self._store, self._preparation)
             except Exception:

@@ -42,6 +42,26 @@ class BlobStore:
                 writer.write(chunk)
             return writer.commit()
 
+    def adopt(self, path: Path, sha256: str) -> None:
+        """Make the file at ``path``, which has that hash and is on the disk, a blob as well.
+
+        The file stays where it is (a second name for the same bytes), so that it can still be
+        used when the transaction around it fails.
+        """
+        place = self.place(sha256)
+        if place.is_file():
+            return
+        place.parent.mkdir(exist_ok=True)
+        try:
+            os.link(path, place)
+        except FileExistsError:
+            return
+        except OSError:  # another file system, or one without links
+            self.add_file(path)
+            return
+        for directory in (place.parent, place.parent.parent):
+            fsync_directory(directory)
+
     def path(self, sha256: str) -> Path:
         """Where the blob lies. Raises NotFound when there is none of that name."""
         path = self.place(sha256)
@@ -112,7 +132,7 @@ class BlobWriter:
         self.temporary_path.chmod(0o644)
         self.temporary_path.replace(place)
         for directory in (place.parent, place.parent.parent):
-            _fsync_directory(directory)
+            fsync_directory(directory)
         return sha256
 
     def discard(self) -> None:
@@ -144,7 +164,8 @@ class BlobWriter:
         self.discard()
 
 
-def _fsync_directory(directory: Path) -> None:
+def fsync_directory(directory: Path) -> None:
+    """Make sure that the names in a directory survive a power cut."""
     descriptor = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(descriptor)
