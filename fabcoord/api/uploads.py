@@ -13,7 +13,6 @@ from email.utils import format_datetime
 from typing import Any
 
 from flask import Response, current_app, request
-from werkzeug.exceptions import LengthRequired
 
 from fabcoord.api.access import Access, member
 from fabcoord.api.context import lab
@@ -159,8 +158,8 @@ def _announced(known: dict[str, str]) -> str | None:
 def _receive(upload_id: str, offset: int, size: int | None) -> Upload:
     """Take the body of this request as the next bytes of an upload."""
     length = request.content_length
-    if length is None and not request.environ.get("wsgi.input_terminated"):
-        raise LengthRequired
+    if length is None and not request.headers.get("Transfer-Encoding"):
+        length = 0  # no body at all (RFC 9112, section 6.3)
     checksum = _checksum()
     with current_app.extensions["fabcoord.incoming"].one():
         return lab().uploads.receive(
