@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from fabcoord.designs.meshcheck.soup import Doubles, Floats, Indices
-from fabcoord.designs.meshcheck.topology import find_edges, find_shells, weld, without_collapsed
+from fabcoord.designs.meshcheck.topology import connected, find_edges, weld, without_collapsed
 
 MAGIC = b"FCLM"
 VERSION = 1
@@ -76,6 +76,10 @@ def _grid(triangles: Floats) -> tuple[Doubles, Doubles]:
 
 
 def _shells(faces: Indices, vertices: int) -> Indices:
+    """For each face the number of the piece that it belongs to, counted from 0."""
     if not len(faces):
         return np.zeros(0, np.int64)
-    return find_shells(faces, find_edges(faces, vertices), vertices)
+    edges = find_edges(faces, vertices)
+    label = connected(edges.low, edges.high, vertices)[faces[:, 0]]
+    shell: Indices = np.unique(label, return_inverse=True)[1].reshape(-1)
+    return shell
