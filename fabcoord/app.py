@@ -10,6 +10,7 @@ from fabcoord.api.agents import agents
 from fabcoord.api.designs import designs
 from fabcoord.api.files import files
 from fabcoord.api.jobs import jobs
+from fabcoord.api.policy import policy
 from fabcoord.api.printers import printers
 from fabcoord.api.slicer_upload import slicer_upload
 from fabcoord.api.streams import Places, events
@@ -38,7 +39,7 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
     app.before_request(intake.refuse_oversized)
     app.after_request(_harden)
     app.teardown_request(intake.discard_unused)
-    for resource in (designs, uploads, files, jobs, printers, agents, events):
+    for resource in (designs, uploads, files, jobs, printers, policy, agents, events):
         app.register_blueprint(resource, url_prefix="/api/v1")
     for resource in (about, slicer_upload):
         app.register_blueprint(resource)

@@ -12,6 +12,7 @@ from fabcoord.designs import uploads as incoming
 from fabcoord.designs.licences import PaidPrints, PrintRules
 from fabcoord.designs.uploads import Uploads
 from fabcoord.queue import printers
+from fabcoord.queue.policy import Policy
 from fabcoord.queue.preparation import Preparation
 from fabcoord.slicing.cache import Slices
 from fabcoord.slicing.prusaslicer import PrusaSlicer
@@ -62,7 +63,7 @@ def open_lab(settings: Settings) -> Lab:
     slicer = PrusaSlicer(binary=Path(settings.slicer) if settings.slicer else None)
     slices = Slices(store, slicer, blobs, settings.work_dir)
     rules = PrintRules(PaidPrints(settings.paid_prints), settings.cooperative)
-    preparation = Preparation(slices, settings.approval, settings.release, rules)
+    preparation = Preparation(slices, Policy(settings.approval, settings.release), rules)
     for task in checks.tasks(store, blobs, settings.work_dir, limits):
         work.register(task)
     work.register(slices.task())

@@ -44,12 +44,39 @@ class JobRequest(Schema):
     charge_code = fields.String(allow_none=True, validate=_short)
     purpose = fields.String(allow_none=True, validate=validate.OneOf(["personal", "commercial"]))
     note = fields.String(allow_none=True, validate=validate.Length(max=2000))
+    tags = fields.List(fields.String(validate=_short), validate=validate.Length(max=10))
+    overnight = fields.Boolean(load_default=False)
 
 
 class JobChange(Schema):
+    class Meta:
+        include = {  # noqa: RUF012  (the name is a keyword, so it cannot be declared as the others)
+            "class": fields.String(validate=validate.OneOf(("urgent", "normal", "background")))
+        }
+
     note = fields.String(allow_none=True, validate=validate.Length(max=2000))
     due_at = fields.String(allow_none=True, validate=_short)
     charge_code = fields.String(allow_none=True, validate=_short)
+
+
+class PolicyChange(Schema):
+    changes = fields.Dict(keys=fields.String(), required=True)
+    note = fields.String(load_default="", validate=_short)
+
+
+class Group(Schema):
+    name = fields.String(required=True, validate=validate.Length(min=1, max=80))
+    limits = fields.Dict(keys=fields.String(), load_default=dict)
+    members = fields.List(fields.String(validate=_short), load_default=list)
+
+
+class Training(Schema):
+    machine = fields.String(required=True, validate=_short)
+    expires_at = fields.String(allow_none=True, load_default=None, validate=_short)
+
+
+class Shares(Schema):
+    shares = fields.Float(required=True, validate=validate.Range(0, 1000))
 
 
 class EstimateRequest(Schema):
@@ -73,6 +100,7 @@ class PrinterSettings(Schema):
     colour = fields.String(allow_none=True, validate=_short)
     nozzle_mm = fields.Float(allow_none=True)
     camera_url = fields.String(allow_none=True, validate=_short)
+    tags = fields.List(fields.String(validate=_short), validate=validate.Length(max=20))
 
 
 class Clearance(Schema):

@@ -60,11 +60,17 @@ def worker(data: Path | None, demo: bool, demo_speed: float | None, workers: int
     """Check, slice and draw for a lab whose directory this machine shares."""
     from fabcoord import config
     from fabcoord.lab import open_lab, warm_up
+    from fabcoord.queue.forecast import Forecaster
 
     settings = lab_settings(config, data, demo, demo_speed)
     lab = open_lab(settings)
     warm_up(lab)
-    lab.work.consume(workers or settings.workers)
+    forecaster = Forecaster(lab.store, lab.preparation.default, settings.data_dir / "forecast.lock")
+    forecaster.start()
+    try:
+        lab.work.consume(workers or settings.workers)
+    finally:
+        forecaster.stop()
 
 
 @click.group()

@@ -1,129 +1,262 @@
-"""Guesses when queued jobs will start and end: a list schedule, made in the background."""
+"""Guesses when queued jobs will start and end, by playing the queue forward in the background."""
 
 from __future__ import annotations
 
-import json
+import fcntl
+import heapq
+import logging
+import math
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
-from fabcoord.queue.dispatch import offering_of, wish_of
+from fabcoord.queue import hours
+from fabcoord.queue.board import Board, offering_of
 from fabcoord.queue.match import Offering, Wish, why_not
+from fabcoord.queue.policy import Hours, Policy
+from fabcoord.queue.schedule import Schedule, Waiting
 from fabcoord.store.database import Row, Store, row, rows
 from fabcoord.store.events import emit
-from fabcoord.store.values import in_seconds
+from fabcoord.store.sqlite import Database
+from fabcoord.store.values import timestamp
+
+log = logging.getLogger(__name__)
 
 CLEARING_S = 900.0  # how long a plate waits for somebody, until the lab has measured it
-
-
-@dataclass(frozen=True, slots=True)
-class QueuedJob:
-    """What the forecast needs of a job; ``copy_s`` is the estimate of one copy."""
-
-    id: str
-    wish: Wish
-    copies: int
-    copy_s: float
+_EVERY_S = 5.0
+_MOST_STARTS = 50_000
+_HORIZON_S = 60 * 86_400.0
+_RATE_EVERY_S = 86_400.0
+# A guess is told as exactly as it can be known: (up to so many seconds ahead, to this many).
+_GRAIN = ((3600.0, 60), (6 * 3600.0, 300), (48 * 3600.0, 3600), (math.inf, 6 * 3600))
 
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """When a job should start and end, in seconds from now; its place in the queue from 1."""
+    """When a job should start and end, in seconds from now."""
 
-    position: int
     start_s: float
     end_s: float
 
 
 def forecast(
-    jobs: Sequence[QueuedJob], printers: Sequence[Offering], free_in_s: Mapping[str, float]
+    schedule: Schedule,
+    printers: Sequence[Offering],
+    free_in_s: Mapping[str, float],
+    at: datetime,
+    lab_hours: Hours | None = None,
 ) -> dict[str, Expected]:
-    """First come, first served, each copy on the printer that can start it first.
+    """Play the queue forward: each printer that is free takes the best job, and so on.
 
-    ``free_in_s`` says when each printer can begin; one that is not named there is out of reach.
-    Jobs that no reachable printer can take are left out.
+    Args:
+        schedule: what waits; it is used up.
+        printers: those of the lab.
+        free_in_s: when each printer can begin; one that is not named there is out of reach.
+        at: the present.
+        lab_hours: when somebody is there to clear plates; always, unless given.
+
+    Returns:
+        What is expected of each job that a printer in reach will take within two months.
     """
-    free = dict(free_in_s)
+    opening = lab_hours or Hours()
+    free = [(free_in_s[one.printer_id], index) for index, one in enumerate(printers)
+            if one.printer_id in free_in_s]  # fmt: skip
+    heapq.heapify(free)
     expected: dict[str, Expected] = {}
-    for position, job in enumerate(jobs, start=1):
-        able = [one.printer_id for one in printers if why_not(job.wish, one) is None]
-        able = [printer_id for printer_id in able if printer_id in free]
-        if not able:
+    rated_s = 0.0
+    for _ in range(_MOST_STARTS):
+        if not free or not len(schedule) or free[0][0] > _HORIZON_S:
+            break
+        start_s, index = heapq.heappop(free)
+        if start_s - rated_s > _RATE_EVERY_S:
+            rated_s = start_s
+            schedule.rate(at.timestamp() + start_s)
+        window = hours.window(opening, at + timedelta(seconds=start_s))
+        job = None if window.quiet_until else schedule.best(
+            printers[index], window_s=window.left_s, night=window.night, marked=window.marked
+        )  # fmt: skip
+        if job is None:
+            later_s = _try_again_s(opening, window, at, start_s)
+            if later_s is not None:
+                heapq.heappush(free, (later_s, index))
             continue
-        starts, ends = [], []
-        for _ in range(job.copies):
-            first = min(able, key=lambda printer_id: free[printer_id])
-            starts.append(free[first])
-            ends.append(free[first] + job.copy_s)
-            free[first] += job.copy_s + CLEARING_S
-        expected[job.id] = Expected(position, min(starts), max(ends))
+        end_s = start_s + job.facts.copy_s
+        schedule.take(job.id)
+        schedule.charge(job.member, job.facts.copy_s, at.timestamp() + start_s)
+        known = expected.get(job.id)
+        expected[job.id] = Expected(
+            min(start_s, known.start_s) if known else start_s,
+            max(end_s, known.end_s) if known else end_s,
+        )
+        heapq.heappush(free, (end_s + CLEARING_S, index))
     return expected
 
 
-def refresh(store: Store) -> None:
+def _try_again_s(
+    opening: Hours, window: hours.Window, at: datetime, start_s: float
+) -> float | None:
+    """When a printer that got nothing may get something; None when nothing will change."""
+    here = at + timedelta(seconds=start_s)
+    if window.quiet_until is not None:
+        return (window.quiet_until - at).total_seconds()
+    if window.left_s == math.inf:
+        return None
+    following = hours.opens_at(opening, here + timedelta(seconds=window.left_s + 60.0))
+    return None if following is None else (following - at).total_seconds()
+
+
+def refresh(store: Store, board: Board, at: datetime | None = None) -> None:
     """Work the forecast out anew and keep it with the jobs; writes only what changed visibly."""
+    moment = at or datetime.now(UTC)
     with store.reading() as db:
-        waiting = rows(
-            db, "SELECT * FROM jobs WHERE state = 'queued' ORDER BY queued_at, created_at, rowid"
-        )
+        board.follow(db, moment)
         machines = rows(db, "SELECT * FROM printers WHERE deleted_at IS NULL")
-        free_in_s = {}
-        for printer in machines:
-            if printer["state"] == "idle":
-                free_in_s[printer["id"]] = 0.0
-            elif printer["state"] == "awaiting_clearance":
-                free_in_s[printer["id"]] = CLEARING_S
-            elif printer["state"] == "busy":
-                live = row(
-                    db,
-                    "SELECT remaining_s, duration_s FROM attempts WHERE printer_id = ?"
-                    " AND state NOT IN ('finished', 'failed', 'cancelled', 'unknown')",
-                    (printer["id"],),
-                )
-                left = (live["remaining_s"] or live["duration_s"] or 0.0) if live else 3600.0
-                free_in_s[printer["id"]] = left + CLEARING_S
-        stale = rows(db, "SELECT id FROM jobs WHERE position IS NOT NULL AND state != 'queued'")
-    jobs = [
-        QueuedJob(
-            job["id"],
-            wish_of(job),
-            job["copies"] - job["copies_done"],
-            json.loads(job["estimate"]).get("duration_s", 0.0) / job["copies"],
+        free_in_s = _free_in_s(db, machines)
+        known = {
+            item["id"]: item
+            for item in rows(
+                db,
+                "SELECT id, position, expected_start, expected_end, reason FROM jobs"
+                " WHERE state = 'queued'",
+            )
+        }
+        stale = row(
+            db, "SELECT 1 FROM jobs WHERE position IS NOT NULL AND state != 'queued' LIMIT 1"
         )
-        for job in waiting
-    ]
-    expected = forecast(jobs, [offering_of(printer) for printer in machines], free_in_s)
+    waiting = [job for job in board.schedule.in_order() if job.id in known]
+    offerings = [offering_of(printer) for printer in machines]
+    expected = forecast(board.schedule.copy(), offerings, free_in_s, moment, board.policy.hours)
+    explain = _Explainer(board, machines, moment)
     changes = []
     for place, job in enumerate(waiting, start=1):
-        guess = expected.get(job["id"])
-        # To the minute: a guess that moves by less is no news.
-        start = in_seconds(guess.start_s)[:16] + ":00Z" if guess else None
-        end = in_seconds(guess.end_s)[:16] + ":00Z" if guess else None
-        reason = "Waits for a printer." if guess else why_it_waits(wish_of(job), machines)
-        known = (job["position"], job["expected_start"], job["expected_end"], job["reason"])
-        if (place, start, end, reason) != known:
-            changes.append((place, start, end, reason, job["id"]))
+        guess = expected.get(job.id)
+        start = _told(moment, guess.start_s) if guess else None
+        end = _told(moment, guess.end_s) if guess else None
+        reason = explain.why(job, guess)
+        before = known[job.id]
+        if (place, start, end, reason) != (
+            *(before["position"], before["expected_start"], before["expected_end"]),
+            before["reason"],
+        ):
+            changes.append((place, start, end, reason, job.id))
     if changes or stale:
-        _keep(store, changes)
+        _keep(store, changes, timestamp(moment))
+
+
+class Forecaster:
+    """The thread of a worker that keeps the forecast fresh; one per lab, whoever comes first.
+
+    It takes at most a twentieth of the processor: a large queue is forecast less often.
+    """
+
+    def __init__(self, store: Store, default: Policy, lock: Path) -> None:
+        self._store, self._board, self._lock_path = store, Board(default), lock
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="forecast", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(timeout=5)
+
+    def _run(self) -> None:
+        with self._lock_path.open("w") as lock:
+            while not self._stop.is_set():
+                rest_s = _EVERY_S
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    began = time.monotonic()
+                    refresh(self._store, self._board)
+                    rest_s = max(_EVERY_S, 20.0 * (time.monotonic() - began))
+                except BlockingIOError:
+                    pass  # another worker does it; perhaps it ends
+                except Exception:
+                    log.exception("the forecast failed; trying again soon")
+                self._stop.wait(rest_s)
+
+
+class _Explainer:
+    """Finds the words for why a job waits; the same wish is looked at once."""
+
+    def __init__(self, board: Board, machines: Sequence[Row], at: datetime) -> None:
+        self._board, self._machines = board, machines
+        self._window = hours.window(board.policy.hours, at)
+        self._known: dict[Wish, str] = {}
+
+    def why(self, job: Waiting, guess: Expected | None) -> str:
+        if blocked := self._board.blocked.get(job.member):
+            return f"Waits: {blocked}"
+        any_length = self._window.night or (self._window.marked and job.overnight)
+        if not any_length and job.facts.copy_s > self._window.left_s:
+            hours_words = f"{job.facts.copy_s / 3600.0:.1f} h"
+            if guess is None:
+                return (
+                    f"Takes {hours_words}, longer than the lab is open: ask for it overnight,"
+                    " or split it."
+                )
+            return f"Takes {hours_words} and would not end before the lab closes: waits for then."
+        if guess is not None:
+            return "Waits for a printer."
+        if job.wish not in self._known:
+            self._known[job.wish] = why_it_waits(job.wish, self._machines)
+        return self._known[job.wish]
 
 
 def why_it_waits(wish: Wish, machines: Sequence[Row]) -> str:
     """One sentence for a job that no printer in reach can take."""
     refusals = [why_not(wish, offering_of(printer)) for printer in machines]
     if all(refusals):
-        return f"No printer of this lab can take it: {' '.join(str(one) for one in refusals)}"
+        several = " ".join(dict.fromkeys(str(one) for one in refusals[:5]))
+        return f"No printer of this lab can take it: {several}"
     able = [one for one, refusal in zip(machines, refusals, strict=True) if refusal is None]
-    states = (f"{one['name']} is {one['state'].replace('_', ' ')}" for one in able)
-    return f"Waits until a printer is back: {', '.join(states)}."
+    states = [f"{one['name']} is {one['state'].replace('_', ' ')}" for one in able]
+    if all(one["state"] in ("idle", "busy", "awaiting_clearance") for one in able):
+        return "Waits for a printer; it is too far off to say when."
+    return f"Waits until a printer is back: {', '.join(states[:5])}."
 
 
-def _keep(store: Store, changes: list[tuple[int, str | None, str | None, str, str]]) -> None:
+def _free_in_s(db: Database, machines: Sequence[Row]) -> dict[str, float]:
+    left = {
+        item["printer_id"]: item["remaining_s"] or item["duration_s"] or 0.0
+        for item in rows(
+            db,
+            "SELECT printer_id, remaining_s, duration_s FROM attempts"
+            " WHERE state NOT IN ('finished', 'failed', 'cancelled', 'unknown')",
+        )
+    }
+    free_in_s = {}
+    for printer in machines:
+        if printer["state"] == "idle":
+            free_in_s[printer["id"]] = 0.0
+        elif printer["state"] == "awaiting_clearance":
+            free_in_s[printer["id"]] = CLEARING_S
+        elif printer["state"] == "busy":
+            free_in_s[printer["id"]] = left.get(printer["id"], 3600.0) + CLEARING_S
+    return free_in_s
+
+
+def _told(at: datetime, ahead_s: float) -> str:
+    """The moment ``ahead_s`` from ``at``, rounded: a guess that moves by less is no news."""
+    grain_s = next(grain for limit, grain in _GRAIN if ahead_s <= limit)
+    whole_s = round((at.timestamp() + ahead_s) / grain_s) * grain_s
+    return timestamp(datetime.fromtimestamp(whole_s, UTC))
+
+
+def _keep(
+    store: Store, changes: list[tuple[int, str | None, str | None, str, str]], moment: str
+) -> None:
     with store.writing() as db:
         for place, start, end, reason, job_id in changes:
             told = row(
                 db,
-                "UPDATE jobs SET position = ?, expected_start = ?, expected_end = ?, reason = ?"
-                " WHERE id = ? AND state = 'queued' RETURNING member_id",
-                (place, start, end, reason, job_id),
+                "UPDATE jobs SET position = ?, expected_start = ?, expected_end = ?, reason = ?,"
+                " forecast_at = ? WHERE id = ? AND state = 'queued' RETURNING member_id",
+                (place, start, end, reason, moment, job_id),
             )
             if told is not None:
                 emit(db, "job.forecast", job_id=job_id, member_id=told["member_id"],

@@ -7,10 +7,10 @@ from typing import Any
 
 from fabcoord.designs import library
 from fabcoord.designs.licences import AS_SHIPPED, PrintRules
-from fabcoord.errors import BadInput, NotFound, Stale
+from fabcoord.errors import BadInput, Conflict, NotFound, Stale
 from fabcoord.members.roles import Member, Permission
 from fabcoord.printers import machines
-from fabcoord.queue import attempts, printers, terms
+from fabcoord.queue import attempts, limits, policy, printers, terms
 from fabcoord.queue.preparation import Preparation
 from fabcoord.queue.states import JobEvent, JobState
 from fabcoord.queue.transitions import move_job
@@ -37,6 +37,9 @@ VERBS: dict[str, tuple[JobEvent, Permission]] = {
 def create(db: Database, preparation: Preparation, member: Member, asked: dict[str, Any]) -> str:
     """Ask for prints; returns the job's id. The file may still be being checked."""
     member.require(Permission.PRINT)
+    _, rules = policy.current(db, preparation.default)
+    if full := limits.why_no_more_queued(db, rules, member.id):
+        raise Conflict(full, hint="Wait until one of them has been printed, or cancel one.")
     design = library.get(db, asked["design_id"])
     revision = asked.get("revision")
     if revision is None:
@@ -50,14 +53,15 @@ def create(db: Database, preparation: Preparation, member: Member, asked: dict[s
     db.conn.execute(
         "INSERT INTO jobs (id, member_id, design_id, revision, file_id, state, reason, copies,"
         " request, machine, material, quality, colour, printer_id, due_at, charge_code, note,"
-        " created_at, updated_at) VALUES (?, ?, ?, ?, ?, 'checking', 'The file is being checked.',"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " tags, overnight, created_at, updated_at)"
+        " VALUES (?, ?, ?, ?, ?, 'checking', 'The file is being checked.',"
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(job_id, member.id, design["id"], revision, file["id"], wanted["copies"]),
             json.dumps({name: wanted[name] for name in ("scale", "rotation", "purpose")}),
             *(wanted["machine"], wanted["material"], wanted["quality"], wanted["colour"]),
             *(wanted["printer_id"], wanted["due_at"], wanted["charge_code"], wanted["note"]),
-            *(now(), now()),
+            *(json.dumps(wanted["tags"]), int(wanted["overnight"]), now(), now()),
         ),
     )
     emit(db, "job.created", job_id=job_id, member_id=member.id, actor=member.name)
@@ -102,24 +106,29 @@ def update(
     version: int | None,
     rules: PrintRules = AS_SHIPPED,
 ) -> None:
-    """Change note, due date or charge code. Raises Stale when ``version`` is not the present.
+    """Change note, due date, charge code, or (staff only) class.
 
     A charge code makes it a print that is paid for, which the design's licence may not allow.
+    Raises Stale when ``version`` is not the present.
     """
     job = get_row(db, job_id)
     if job["member_id"] != member.id:
         member.require(Permission.RUN_PRINTERS)
     if "due_at" in changes:
         changes = changes | {"due_at": _due(changes["due_at"])}
+    if changes.get("class"):
+        member.require(Permission.RUN_PRINTERS)
     changed = row(
         db,
         "UPDATE jobs SET version = version + 1, updated_at = :now,"
+        " class = coalesce(:class, class),"
         " note = CASE WHEN :has_note THEN :note ELSE note END,"
         " due_at = CASE WHEN :has_due THEN :due ELSE due_at END,"
         " charge_code = CASE WHEN :has_code THEN :code ELSE charge_code END"
         " WHERE id = :id AND (:version IS NULL OR version = :version) RETURNING id",
         {
             "now": now(),
+            "class": changes.get("class"),
             "has_note": "note" in changes,
             "note": changes.get("note") or "",
             "has_due": "due_at" in changes,
@@ -281,6 +290,8 @@ def _checked(db: Database, asked: dict[str, Any]) -> dict[str, Any]:
         "purpose": asked.get("purpose") or "personal",
         "due_at": _due(asked.get("due_at")),
         "note": asked.get("note") or "",
+        "tags": sorted(set(asked.get("tags") or [])),
+        "overnight": bool(asked.get("overnight")),
     }
 
 
@@ -300,6 +311,7 @@ def _shape(db: Database, job: Row) -> dict[str, Any]:
         *("id", "design_id", "revision", "file_id", "member", "state", "reason", "copies"),
         *("copies_done", "position", "expected_start", "expected_end", "created_at", "due_at"),
         *("charge_code", "machine", "material", "quality", "colour", "note", "version"),
+        *("class", "forecast_at"),
     )
     tries = attempts.of_job(db, job["id"])
     live = [item for item in tries if item["state"] not in ("finished", "failed", "cancelled")]
@@ -309,6 +321,8 @@ def _shape(db: Database, job: Row) -> dict[str, Any]:
     return {
         **{name: job[name] for name in kept},
         "title": title["title"] if title else "",
+        "tags": json.loads(job["tags"]),
+        "overnight": bool(job["overnight"]),
         "scale": request.get("scale", 1.0),
         "rotation": request.get("rotation", [0.0, 0.0, 0.0]),
         "purpose": request.get("purpose", "personal"),

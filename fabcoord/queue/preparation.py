@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fabcoord.designs import checks
 from fabcoord.designs.checks import CheckedMesh
 from fabcoord.designs.licences import AS_SHIPPED, PrintRules
 from fabcoord.errors import FabcoordError, Unprocessable
 from fabcoord.printers import machines
-from fabcoord.queue import attempts, printers, terms
+from fabcoord.queue import attempts, policy, printers, reputation, terms
+from fabcoord.queue.policy import Policy
 from fabcoord.queue.states import JobEvent, JobState
 from fabcoord.queue.transitions import move_job
 from fabcoord.slicing import cache
@@ -27,14 +29,12 @@ class Preparation:
 
     Args:
         slices: the lab's slices.
-        approval: ``none``, or ``staff`` when each job waits for a member of staff.
-        release: ``automatic``, or ``manual`` when each job waits for its member.
+        default: the policy of a lab that never changed it.
         print_rules: what the lab does with prints that the design's licence does not allow.
     """
 
     slices: Slices
-    approval: str = "none"
-    release: str = "automatic"
+    default: Policy = field(default_factory=Policy)
     print_rules: PrintRules = AS_SHIPPED
 
     def advance(self, db: Database, job_id: str) -> None:
@@ -152,17 +152,38 @@ class Preparation:
         if made.state != "done":
             return
         total = {name: round(each * job["copies"], 4) for name, each in made.estimate.items()}
-        db.conn.execute("UPDATE jobs SET estimate = ? WHERE id = ?", (json.dumps(total), job["id"]))
-        objection = None if job["approved"] else terms.objection(db, job, self.print_rules)
-        if objection is not None:
-            move_job(db, job["id"], JobEvent.NEEDS_APPROVAL, f"{objection.reason} Staff decide.")
-        elif self.approval == "staff" and not job["approved"]:
-            move_job(db, job["id"], JobEvent.NEEDS_APPROVAL, "Waits for staff to approve it.")
-        elif self.release == "manual" and not json.loads(job["request"]).get("released"):
-            move_job(db, job["id"], JobEvent.NEEDS_RELEASE, "Waits for you to release it.")
+        db.conn.execute(
+            "UPDATE jobs SET estimate = ?, machines = ? WHERE id = ?",
+            (json.dumps(total), self._models_that_fit(db, job), job["id"]),
+        )
+        _, rules = policy.current(db, self.default)
+        review = None if job["approved"] else self._why_reviewed(db, rules, job, total)
+        if review is not None:
+            move_job(db, job["id"], JobEvent.NEEDS_APPROVAL, review)
+        elif not json.loads(job["request"]).get("released") and rules.release != "automatic":
+            where = " at the kiosk" if rules.release == "badge" else ""
+            move_job(db, job["id"], JobEvent.NEEDS_RELEASE, f"Waits for you to release it{where}.")
         else:
             move_job(db, job["id"], JobEvent.SLICED, "Waits for a printer.")
             attempts.resume_job(db, job["id"])  # it may have been retried with copies out
+
+    def _why_reviewed(
+        self, db: Database, rules: Policy, job: Row, estimate: dict[str, float]
+    ) -> str | None:
+        objection = terms.objection(db, job, self.print_rules)
+        if objection is not None:
+            return f"{objection.reason} Staff decide."
+        return reputation.why_reviewed(db, rules, job, estimate)
+
+    def _models_that_fit(self, db: Database, job: Row) -> str:
+        """The machine models, of all that are known, that could print this: a JSON list."""
+        mesh = self.mesh_of(db, job)
+        fitting = []
+        for machine_id in machines.all_machines():
+            with contextlib.suppress(FabcoordError):
+                self.plan_for(job, mesh, machine_id, None)
+                fitting.append(machine_id)
+        return json.dumps(sorted(fitting))
 
 
 def _machines_for(db: Database, job: Row) -> list[tuple[str, float | None]]:

@@ -22,7 +22,7 @@ DRIVERS = {
     "virtual": (),
 }  # driver -> settings that it cannot do without
 _SECRET_SETTINGS = ("api_key",)
-_CHANGEABLE = ("name", "machine", "driver", "agent_id", "material", "colour", "nozzle_mm")
+_CHANGEABLE = ("name", "machine", "driver", "agent_id", "material", "colour", "nozzle_mm", "tags")
 
 
 def create(
@@ -33,8 +33,9 @@ def create(
     printer_id = new_id()
     db.conn.execute(
         "INSERT INTO printers (id, name, machine, driver, settings, agent_id, material, colour,"
-        " nozzle_mm, camera_url, plate_clear, created_at) VALUES (:id, :name, :machine, :driver,"
-        " :settings, :agent_id, :material, :colour, :nozzle_mm, :camera_url, :plate_clear, :now)",
+        " nozzle_mm, tags, camera_url, plate_clear, created_at) VALUES (:id, :name, :machine,"
+        " :driver, :settings, :agent_id, :material, :colour, :nozzle_mm, :tags, :camera_url,"
+        " :plate_clear, :now)",
         values | {"id": printer_id, "plate_clear": int(plate_clear), "now": now()},
     )
     emit(db, "printer.configured", printer_id=printer_id, agent_id=values["agent_id"],
@@ -56,13 +57,14 @@ def update(
             extra={"state": before["state"]},
         )
     merged = {name: before[name] for name in (*_CHANGEABLE, "camera_url")} | changes
+    merged["tags"] = changes.get("tags", json.loads(before["tags"]))
     merged["settings"] = json.loads(before["settings"]) | (changes.get("settings") or {})
     values = _checked(db, merged)
     changed = row(
         db,
         "UPDATE printers SET name = :name, machine = :machine, driver = :driver,"
         " settings = :settings, agent_id = :agent_id, material = :material, colour = :colour,"
-        " nozzle_mm = :nozzle_mm, camera_url = :camera_url, version = version + 1"
+        " nozzle_mm = :nozzle_mm, tags = :tags, camera_url = :camera_url, version = version + 1"
         " WHERE id = :id AND (:version IS NULL OR version = :version) RETURNING id",
         values | {"id": printer_id, "version": version},
     )
@@ -321,6 +323,7 @@ def _shape(db: Database, found: Row) -> dict[str, Any]:
         "plate_clear": bool(found["plate_clear"]),
         "plate_attempt_id": found["plate_attempt_id"],
         "nozzle_mm": found["nozzle_mm"],
+        "tags": json.loads(found["tags"]),
         "agent_id": found["agent_id"],
         "camera_url": found["camera_url"],
         "last_seen_at": found["last_seen_at"],
@@ -367,6 +370,7 @@ def _checked(db: Database, given: dict[str, Any]) -> dict[str, Any]:
         "material": given.get("material") or None,
         "colour": given.get("colour") or None,
         "nozzle_mm": given.get("nozzle_mm") or machines.machine(machine_id).nozzle_mm,
+        "tags": json.dumps(sorted({str(tag).strip() for tag in given.get("tags") or []} - {""})),
         "camera_url": _http_url(given.get("camera_url")),
     }
 

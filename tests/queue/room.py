@@ -26,7 +26,9 @@ from fabcoord.members.roles import Member, Role
 from fabcoord.printers import machines
 from fabcoord.queue import agents, attempts, jobs, printers
 from fabcoord.queue.agents import Agent
+from fabcoord.queue.board import Board
 from fabcoord.queue.dispatch import dispatch
+from fabcoord.queue.policy import Policy
 from fabcoord.queue.preparation import Preparation
 from fabcoord.slicing import cache
 from fabcoord.slicing.cache import Slices
@@ -75,7 +77,10 @@ class Room:
         slices = Slices(
             self.store, NoSlicer(), BlobStore(self.directory / "blobs"), self.directory / "work"
         )
-        self.preparation = Preparation(slices, self.approval, self.release, self.print_rules)
+        self.preparation = Preparation(
+            slices, Policy(self.approval, self.release), self.print_rules
+        )
+        self.board = Board(self.preparation.default)
         self.store.subscribe("file.checked", self.preparation.on_file_checked)
         self.store.subscribe("slice.done", self.preparation.on_slice_ended)
         self.store.subscribe("slice.failed", self.preparation.on_slice_ended)
@@ -138,7 +143,7 @@ class Room:
             db.conn.execute("UPDATE runs SET state = 'done'")
 
     def dispatch(self) -> int:
-        return dispatch(self.store, self.preparation)
+        return dispatch(self.store, self.preparation, self.board)
 
     # What people do:
 

@@ -472,19 +472,19 @@ def test_a_printer_with_wrong_settings_is_refused_by_name(
 
 def test_the_forecast_says_where_a_job_stands_and_why_it_waits(room: Room, pi: Pi) -> None:
     first, second = room.queued(), room.queued()
-    forecast.refresh(room.store)
+    forecast.refresh(room.store, room.board)
     assert [room.job(one)["position"] for one in (first, second)] == [1, 2]
     assert room.job(first)["expected_start"] is not None
     wanting = room.queued(colour="blue", printer_id=room.printers[0])
     with room.store.writing() as db:
         printers.update(db, room.staff, room.printers[0], {"colour": "red"}, None)
-    forecast.refresh(room.store)
+    forecast.refresh(room.store, room.board)
     assert "red" in room.job(wanting)["reason"]
     before = room.count_of("SELECT count(*) FROM events")
-    forecast.refresh(room.store)
+    forecast.refresh(room.store, room.board)
     assert room.count_of("SELECT count(*) FROM events") == before, "no news, no event"
     room.do("cancel", first)
-    forecast.refresh(room.store)
+    forecast.refresh(room.store, room.board)
     assert room.job(first)["position"] is None
     assert room.job(second)["position"] == 1
 
