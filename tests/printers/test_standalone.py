@@ -43,7 +43,7 @@ def test_it_prints_to_the_end_and_tells_how_far_it_is(simulated: Simulated, gcod
     out, _ = running.communicate(timeout=PATIENCE_S)
     last = json.loads(out.splitlines()[-1])
     assert running.returncode == 0
-    assert (last["state"], last["progress"], last["window_bytes"]) == ("finished", 1.0, 0)
+    assert (last["state"], last["progress"], last["window_bytes"]) == ("finished", 1.0, 127)
     assert simulated.ask("state")["position"]["X"] == 20
 
 

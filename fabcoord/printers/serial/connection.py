@@ -16,7 +16,7 @@ from fabcoord.printers.serial.flow import Flow
 from fabcoord.printers.serial.framing import Form
 from fabcoord.printers.serial.link import LinkLost, SerialLink
 from fabcoord.printers.serial.meatpack import RESET, Packed
-from fabcoord.printers.serial.options import FlowMode, WireOptions
+from fabcoord.printers.serial.options import WireOptions
 from fabcoord.printers.serial.parser import (
     Busy,
     Capability,
@@ -290,8 +290,9 @@ class Connection:
     def _choose_form(self) -> None:
         """How lines travel from now on, as far as the lab wants it and the firmware can."""
         options, profile = self._options, self.profile
-        if options.flow is FlowMode.WINDOW or (options.flow is FlowMode.AUTO and profile.window):
-            self.flow.allow_window(options.receive_buffer_bytes or profile.receive_buffer_bytes)
+        window_bytes = options.window_bytes(profile, motion_modes=self.can("MOTION_MODES"))
+        if window_bytes:
+            self.flow.allow_window(window_bytes)
         if options.meatpack and self.can("MEATPACK"):
             self.flow.use(Packed(shorten=options.shrink))
         else:

@@ -71,6 +71,7 @@ class Flow:
         self._history: deque[Sent] = deque(maxlen=HISTORY_LINES)
         self._plain_probes = False  # this firmware answers M105 with an ok like any other
         self._says_busy = False
+        self._names_lines = False  # its oks say which line they are for
         self._forget()
 
     def _forget(self) -> None:
@@ -319,16 +320,18 @@ class Flow:
             self.stray_oks += 1
             return []
         self.planner_free = ok.planner_free
-        if ok.number is not None and ok.queue_free is not None:
-            self._buffer.look_into_queue(ok.number, ok.queue_free)
         if ok.number is not None or ok.heat is not None:
             self.lost_answers += through - front
         return self._take(through, now)
 
     def _through(self, ok: Ok, front: int) -> int | None:
         """The newest line that this ok says is taken; None when it belongs to no line."""
-        if ok.number is not None and front <= ok.number < self._cursor:
-            return ok.number
+        if ok.number is not None:
+            if front <= ok.number < self._cursor:
+                self._names_lines = True
+                return ok.number
+            if self._names_lines:
+                return None  # said twice, or late: taken for that of another line it loses one
         if self._checks_out and ok.heat is not None:
             if self._silences <= 0:
                 return self._checks[0]

@@ -10,10 +10,11 @@ from fabcoord.printers.serial.framing import FRAME_BYTES, UnsendableLine, code_o
 
 _LONGEST_FILE_LINE = 4096
 _READ_BYTES = 65536
-# Moves, and settings that mean the same a few lines earlier: these may be on their way together.
-# Whatever changes the meaning of the lines behind it, takes long or waits, goes alone.
+# Straight moves, and settings that mean the same a few lines earlier: these may be on their way
+# together, because one that a bad line lets through too early does no lasting harm. Whatever
+# changes the meaning of the lines behind it, takes long or waits, and arcs, go alone.
 _MOVE = re.compile(
-    rb"(?:G[0-3] [XYZEFIJR0-9. -]*|M(?:73|104|106|107|140|20[1-5]|22[01]|900)(?: [A-Z][0-9. -]*)*)"
+    rb"(?:G[01] [XYZEF0-9. -]*|M(?:73|104|106|107|140|20[1-5]|22[01]|900)(?: [A-Z][0-9. -]*)*)"
 ).fullmatch
 # Never sent from a file. Stops that need a person are made into a pause of ours instead.
 PAUSES = frozenset({"M0", "M1", "M25", "M226"})
@@ -75,9 +76,12 @@ class GcodeStream:
     def next_moves(self, most: int) -> list[tuple[str, int]]:
         """Commands that need not wait for those before them, each with its line in the file.
 
-        Ends before the first command that is not such. Raises OSError when the disk failed.
+        Ends before the first command that is not such; none while positions are relative. Raises
+        OSError when the disk failed.
         """
         found: list[tuple[str, int]] = []
+        if self.relative_xyz:
+            return found  # made twice, such a move would shift all that follow
         while len(found) < most and (raw := self._look()) is not None:
             if raw[:1] == b";":
                 self._pass(raw)

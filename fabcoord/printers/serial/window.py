@@ -57,13 +57,18 @@ class Window:
 
 
 class ReceiveBuffer:
-    """What may still lie in the firmware's receive buffer, as far as its answers tell."""
+    """What may still lie in the firmware's receive buffer, as far as its answers tell.
+
+    A line counts until it is answered. Those that wait in the command queue have left the buffer
+    before that, and ADVANCED_OK tells how many wait there (``B``), but not whose: a screen on a
+    second port fills the same queue, and some printers count planned moves instead. Room that was
+    won from it has overrun a buffer, so nothing is made of it.
+    """
 
     def __init__(self) -> None:
         self.bytes = 0
         self._cleared = -1  # all lines up to here have left it
         self._sizes: deque[int] = deque()  # of the lines behind these that are out
-        self._queue_slots = 0  # behind the command being carried out, where the firmware tells
 
     def put(self, size: int) -> None:
         """The next line goes out."""
@@ -75,14 +80,6 @@ class ReceiveBuffer:
         while self._cleared < through and self._sizes:
             self._cleared += 1
             self.bytes -= self._sizes.popleft()
-
-    def look_into_queue(self, number: int, queue_free: int) -> None:
-        """Lines in the firmware's queue do not fill the buffer any more.
-
-        The fullest report is that of an empty queue, as it counts the command being carried out.
-        """
-        self._queue_slots = max(self._queue_slots, queue_free)
-        self.clear(number + self._queue_slots - queue_free)
 
     def flushed(self, number: int) -> None:
         """The firmware has thrown away what was in it; this line is the next to come."""

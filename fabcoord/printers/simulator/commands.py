@@ -183,7 +183,7 @@ def _who(fw: Firmware, rest: str) -> None:
         "AUTOREPORT_SD_STATUS": fw.card is not None,
         "THERMAL_PROTECTION": True,
         "MEATPACK": fw.meatpack,
-        "MOTION_MODES": True,
+        "MOTION_MODES": False,
         "ARCS": False,
     }
     for name, there in capabilities.items():

@@ -1,13 +1,13 @@
 """The control channel: tests and people look inside the simulator, and put trouble in.
 
 A Unix socket; each line is one JSON object ``{"do": verb, …}``, each answer one JSON object with
-``ok``. Verbs: ``state``; ``log`` (count, hash and last of the executed commands) and
-``clear_log``; ``fault`` (``kind`` of `wire.Faults.KINDS` with ``rate`` or ``count``); ``garbage``
-(``length``); ``say`` (``text``, a line to the host as if the firmware said it); ``hang``
-(``seconds``, real ones); ``unplug`` (``seconds``); ``reset``; ``kill`` (``reason``); ``put``
-(``name``, ``text``: a file onto the SD card); ``print`` (``name``: start it from the front
-panel); ``panel`` (``what``: ``pause``, ``resume`` or ``abort`` the print from the card, or
-``preheat``); ``press`` (the button that M0, M1 and M600 wait for); ``heater`` (``name``,
+``ok``. Verbs: ``state``; ``log`` (count, hash and last of the executed commands, and how many were
+executed unchecked besides) and ``clear_log``; ``fault`` (``kind`` of `wire.Faults.KINDS` with
+``rate`` or ``count``); ``garbage`` (``length``); ``say`` (``text``, a line to the host as if the
+firmware said it); ``hang`` (``seconds``, real ones); ``unplug`` (``seconds``); ``reset``; ``kill``
+(``reason``); ``put`` (``name``, ``text``: a file onto the SD card); ``print`` (``name``: start it
+from the front panel); ``panel`` (``what``: ``pause``, ``resume`` or ``abort`` the print from the
+card, or ``preheat``); ``press`` (the button that M0, M1 and M600 wait for); ``heater`` (``name``,
 ``stuck``: full power whatever the target); ``silence`` (``on``: no temperatures are told);
 ``quit``.
 """
@@ -30,8 +30,8 @@ _LONGEST_LINE = 64 << 20  # an SD file travels in one line
 # What a host asks to look after the printer, not to print: left out of the log of executed
 # commands, so that the log can be compared with a file.
 _CHATTER = frozenset({"M105", "M110", "M113", "M115", "M155", "M27"})
-# Pieces of broken lines pass unchecked when they have lost their number; Marlin answers them as
-# unknown commands, and does nothing.
+# Pieces of broken lines pass unchecked when they have lost their number. Marlin answers nearly all
+# of them as unknown commands, and does nothing; one that begins at the command is executed.
 _COMMAND = re.compile(r"([GMT]\d+)(?:[ A-Z][^*]*)?")
 
 
@@ -42,7 +42,7 @@ class ExecutedLog:
         self.clear()
 
     def clear(self) -> None:
-        self._count = 0
+        self._count = self._unchecked = 0
         self._hash = hashlib.sha256()
         self._last: deque[str] = deque(maxlen=40)
 
@@ -52,10 +52,13 @@ class ExecutedLog:
             self._count += 1
             self._hash.update(command.encode("ascii", "replace") + b"\n")
             self._last.append(command)
+        elif "*" in command and command[0] in "GMT":
+            self._unchecked += 1
 
     def report(self) -> dict[str, object]:
         return {
             "count": self._count,
+            "unchecked": self._unchecked,
             "sha256": self._hash.hexdigest(),
             "last": list(self._last),
         }

@@ -256,6 +256,11 @@ class Firmware:
 
     # Executing -----------------------------------------------------------------------------
 
+    @property
+    def unchecked(self) -> bool:
+        """Did the command being carried out come over the line without a number?"""
+        return self._running_line == -1
+
     def step(self, now: float) -> None:
         """Do all that can be done at this time."""
         self.now = now

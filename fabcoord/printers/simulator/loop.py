@@ -163,7 +163,8 @@ class Simulator:
     def _say(self, text: str) -> None:
         if self._port.present:
             line = self._faults.outbound(text.encode("latin-1", "replace") + b"\n")
-            self._outbound.put(line, self.firmware.now)
+            held_up = self._faults.delay_s() * self._speed
+            self._outbound.put(line, self.firmware.now + held_up)
 
     def _answer(self, request: dict[str, object]) -> dict[str, object]:
         """One request of the control channel; raises KeyError or ValueError on nonsense."""

@@ -7,6 +7,7 @@ from collections import deque
 
 BITS_PER_BYTE = 10  # start bit, eight data bits, stop bit
 _PACKED_BYTES = 8  # in which an end of line may hide
+_LATE_S = (0.02, 0.8)
 
 
 class Inbound:
@@ -81,10 +82,14 @@ class Outbound:
 class Faults:
     """Seeded trouble on the line: each kind strikes a share of lines, or the next few.
 
-    Bits flip and bytes are lost inside a line; its end is a kind of its own.
+    Bits flip and bytes are lost inside a line; its end is a kind of its own. Noise is bytes that
+    nobody sent. An answer that is late holds up those behind it.
     """
 
-    KINDS = ("flip_in", "lose_in", "lose_end", "duplicate_in", "flip_out", "lose_ok")
+    KINDS = (
+        *("flip_in", "lose_in", "lose_end", "duplicate_in", "noise_in"),
+        *("flip_out", "lose_ok", "extra_ok", "noise_out", "late_out"),
+    )
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 - repeatable, nothing secret
@@ -124,15 +129,26 @@ class Faults:
             line = line[:-1]
         if self._strikes("duplicate_in"):
             line += line
+        if self._strikes("noise_in"):
+            line = self._noise() + line
         return line
 
     def outbound(self, line: bytes) -> bytes:
         """What the host hears of what the firmware said."""
         if line.startswith(b"ok") and self._strikes("lose_ok"):
             return b""
+        if line.startswith(b"ok") and self._strikes("extra_ok"):
+            line += line
         if self._strikes("flip_out"):
-            return self._flip(line)
-        return line
+            line = self._flip(line)
+        return self._noise() + line if self._strikes("noise_out") else line
+
+    def delay_s(self) -> float:
+        """How long the line that the firmware is about to say is held up."""
+        return self._random.uniform(*_LATE_S) if self._strikes("late_out") else 0.0
+
+    def _noise(self) -> bytes:
+        return self.garbage(self._random.randint(1, 8))
 
     def _flip(self, line: bytes) -> bytes:
         at = self._random.randrange(len(line))

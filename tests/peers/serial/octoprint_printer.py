@@ -1,7 +1,8 @@
 """OctoPrint's virtual printer behind a pseudo-terminal; runs in OctoPrint's own environment.
 
 ``octoprint_printer.py LINK MOVES [SETTING=JSON …]``: makes the port, says ``ready`` and writes each
-move that the printer performs into the file MOVES.
+move that the printer performs into the file MOVES. What finds its receive buffer full is lost, as
+on a real serial port, and noted there too.
 """
 
 from __future__ import annotations
@@ -46,13 +47,21 @@ class Settings:
 
 
 class Watched(VirtualPrinter):  # type: ignore[misc]
-    """Notes its moves."""
+    """Notes its moves; when it asks for a line it throws away what it has received, as Marlin does.
+
+    Left to itself it keeps that, and counts each such line as one that it has executed: damage in
+    the next line then makes it ask for a later one than it needs, so that moves are lost.
+    """
 
     moves: Any = None
 
     def _performMove(self, line: str) -> None:
         self.moves.write(f"{line}\n")
         super()._performMove(line)
+
+    def _triggerResend(self, *arguments: Any, **named: Any) -> None:
+        super()._triggerResend(*arguments, **named)
+        self._clearQueue(self.incoming)
 
 
 def main() -> None:
@@ -71,7 +80,8 @@ def main() -> None:
         while True:  # line by line, as it takes no more than one from each write
             *lines, rest = (rest + os.read(near, 4096)).split(b"\n")
             for line in lines:
-                printer.write(line + b"\n")
+                if printer.write(line + b"\n") != len(line) + 1:
+                    Watched.moves.write("The receive buffer was overrun.\n")
 
     threading.Thread(target=listen, daemon=True).start()
     print("ready", flush=True)

@@ -15,6 +15,7 @@ from tests.printers.simulated import ended, order, status_when
 
 PYTHON = CHECKOUT / ".venv-octoprint/bin/python"
 QUICK = "throttle=0.0"
+RECEIVE_BUFFER_BYTES = 64  # its own default
 # Left out are "resend_with_timeout" and resend_ratio: with these it counts a line as received
 # that it then neither executes nor asks for.
 ERRORS = 'simulated_errors=["100:resend", "110:missing_lineno", "115:checksum_mismatch"]'
@@ -52,18 +53,22 @@ def directory(tmp_path: Path) -> Path:
         ["repetierStyleTargetTemperature=true", "simulated_errors=[]"],
         ["klipperTemperatureReporting=true", "simulated_errors=[]"],
         ["smoothieTemperatureReporting=true", "simulated_errors=[]"],
+        # Its B is the room for planned moves, not for commands: nothing may be built on that.
         ['okFormatString="ok N{lastN} P{buffer} B{buffer}"', "okAfterResend=true"],
         ["sendBusy=true", "forceChecksum=true"],
     ],
     ids=lambda settings: ", ".join(settings) or "as it is",
 )
-def test_each_move_is_made_once_and_in_order(directory: Path, settings: list[str]) -> None:
+@pytest.mark.parametrize("flow", [FlowMode.PING_PONG, FlowMode.WINDOW])
+def test_each_move_is_made_once_and_in_order(
+    directory: Path, settings: list[str], flow: FlowMode
+) -> None:
     virtual = VirtualPrinter(directory, *settings)
     path = directory / "print.gcode"
     # It takes its time for each move, so these are short.
     commands = [f"G1 X{number / 1000:.3f} Y{number % 7 / 1000:.3f}" for number in range(150)]
     path.write_text("\n".join(["G28", "G90", "M82", *commands]) + "\n")
-    printer = SerialPrinter(str(virtual.link), options=WireOptions(FlowMode.AUTO))
+    printer = SerialPrinter(str(virtual.link), options=WireOptions(flow, RECEIVE_BUFFER_BYTES))
     try:
         printer.connect()
         assert "Marlin" in printer.status().firmware

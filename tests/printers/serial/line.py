@@ -14,6 +14,7 @@ from fabcoord.printers.simulator.firmware import Firmware, Waiting
 from fabcoord.printers.simulator.wire import Faults, Inbound, Outbound
 
 BAUD = 115200
+LOOKS_EVERY_S = 0.001
 MODES = ("ping-pong", "window", "window, advanced ok", "window, MeatPack")
 
 
@@ -33,16 +34,18 @@ class BadLine:
         self.now = 0.0
         self.struck = 0  # faults that happened
         self.executed: list[str] = []
+        self.unchecked: list[str] = []  # executed without a number: ends of lines, or noise
         self.flow = Flow(profiles.default())
         self.faults = Faults(seed)
         self._inbound, self._outbound = Inbound(BAUD), Outbound(BAUD)
         self._lines = LineSplitter()
         self._each_s = each_s
+        self._dice = random.Random(seed)
         self.firmware = Firmware(
             self._say, None, self._execute,
             advanced_ok=mode.endswith("advanced ok"), executed=self._executed,
         )  # fmt: skip
-        self.packed = mode.endswith("MeatPack")
+        self.mode, self.packed = mode, mode.endswith("MeatPack")
         self._put(self.flow.restart(0.0))
         self._run(lambda: self.flow.drained)
         if self.packed:
@@ -82,9 +85,12 @@ class BadLine:
                 self._put(data)
                 continue
             firmware = self.firmware
+            arrival = self._inbound.next_at()
+            if arrival is not None:
+                # The firmware looks only now and then: a new line has begun to arrive meanwhile.
+                arrival += self._dice.uniform(0.0, LOOKS_EVERY_S)
             events = (
-                self._inbound.next_at(), self._outbound.next_at(),
-                firmware.next_at(), self.flow.deadline,
+                arrival, self._outbound.next_at(), firmware.next_at(), self.flow.deadline,
             )  # fmt: skip
             self.now = max(self.now, min(at for at in events if at is not None))
             firmware.now = self.now
@@ -99,12 +105,13 @@ class BadLine:
         self._inbound.put(self.faults.inbound(data), self.now)
 
     def _say(self, text: str) -> None:
-        self._outbound.put(self.faults.outbound(text.encode("latin-1") + b"\n"), self.now)
+        line = self.faults.outbound(text.encode("latin-1") + b"\n")
+        self._outbound.put(line, self.now + self.faults.delay_s())
 
     def _executed(self, command: str) -> None:
         # Pieces of broken lines, which firmware answers as unknown, do nothing.
         if command.startswith(("G", "M")) and not command.startswith(("M105", "M110")):
-            self.executed.append(command)
+            (self.unchecked if self.firmware.unchecked else self.executed).append(command)
 
     def _execute(self, firmware: Firmware, command: str) -> Waiting | None:
         if command.startswith("M105"):

@@ -4,29 +4,45 @@ from __future__ import annotations
 
 import pytest
 
+from fabcoord.printers.simulator.wire import Faults
 from tests.printers.serial.line import BAUD, MODES, BadLine, moves
 
 SEEDS = range(20)
-KINDS = ("flip_in", "lose_in", "lose_end", "duplicate_in", "flip_out", "lose_ok")
 LINES = 300
 SLOW_S = 0.004  # a printer that is a little slower than the line
+# The firmware throws away what it has received when it finds a damaged line. What is on its way
+# then arrives as the end of a line, without a number, and is not checked. One line at a time
+# leaves none on its way; packed, a command's letter never stands at the beginning of a byte.
+MAY_CUT = {"flip_in", "lose_in", "lose_end", "noise_in"}
+# A byte that the line makes up fills the receive buffer, and an answer that it makes up says that
+# a line has left it.
+MAY_OVERRUN = {"duplicate_in", "noise_in", "extra_ok"}
 
 
 def expected(line: BadLine, commands: list[str]) -> list[str]:
     return [command.replace(" ", "") for command in commands] if line.packed else commands
 
 
+def check(line: BadLine, commands: list[str], kinds: set[str]) -> None:
+    """What came with a number was executed once and in order, and hardly anything came without."""
+    assert not line.flow.failure
+    assert line.executed == expected(line, commands)
+    if not kinds & MAY_OVERRUN:
+        assert line.firmware.overflowed_bytes == 0
+    if "noise_in" not in kinds and (line.mode == "ping-pong" or not kinds & MAY_CUT):
+        assert not line.unchecked
+    assert len(line.unchecked) <= max(2, line.struck // 10)
+
+
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", Faults.KINDS)
 def test_what_is_executed_is_the_file(mode: str, kind: str) -> None:
     struck = 0
     for seed in SEEDS:
         line = BadLine(mode, seed, each_s=SLOW_S * (seed % 2), **{kind: 0.01})
         commands = moves(LINES, seed)
         line.stream(commands)
-        assert not line.flow.failure
-        assert line.executed == expected(line, commands), seed
-        assert line.firmware.overflowed_bytes == 0
+        check(line, commands, {kind})
         struck += line.struck
     assert struck > len(SEEDS)
 
@@ -34,11 +50,10 @@ def test_what_is_executed_is_the_file(mode: str, kind: str) -> None:
 @pytest.mark.parametrize("mode", MODES)
 def test_all_kinds_at_once(mode: str) -> None:
     for seed in SEEDS:
-        line = BadLine(mode, seed, each_s=SLOW_S * (seed % 2), **dict.fromkeys(KINDS, 0.01))
+        line = BadLine(mode, seed, each_s=SLOW_S * (seed % 2), **dict.fromkeys(Faults.KINDS, 0.01))
         commands = moves(LINES, seed)
         line.stream(commands)
-        assert not line.flow.failure
-        assert line.executed == expected(line, commands), seed
+        check(line, commands, set(Faults.KINDS))
         assert line.struck
 
 

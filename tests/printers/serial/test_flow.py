@@ -212,3 +212,22 @@ def test_a_storm_of_resends_ends_in_a_clear_failure() -> None:
         flow.hear(Ok(), 0.0)
         flow.due(0.0)
     assert "again and again" in flow.failure
+
+
+def test_an_ok_that_names_another_line_is_not_for_the_one_that_is_out() -> None:
+    flow = _started()
+    for number in (1, 2):
+        flow.send(f"G1 X{number}", 0.0)
+        assert flow.hear(Ok(number), 0.0) == [f"G1 X{number}"]
+    flow.send("G1 X3", 0.0)
+    assert flow.hear(Ok(2), 0.0) == []
+    assert not flow.drained
+    assert flow.hear(Ok(3), 0.0) == ["G1 X3"]
+    assert flow.stray_oks == 1
+
+
+def test_where_oks_never_name_our_lines_they_are_counted() -> None:
+    flow = _started()
+    for number in (1, 2, 3):
+        flow.send(f"G1 X{number}", 0.0)
+        assert flow.hear(Ok(0), 0.0) == [f"G1 X{number}"]

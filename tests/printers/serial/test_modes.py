@@ -86,7 +86,7 @@ def test_on_a_bad_line_what_is_executed_is_the_file(
 
 @pytest.mark.parametrize("more", [(), ("--advanced-ok",)], ids=["plain ok", "advanced ok"])
 def test_the_receive_buffer_is_never_overrun(lab: Lab, gcode: Path, more: tuple[str, ...]) -> None:
-    simulated, printer = lab.printer(WireOptions(FlowMode.WINDOW), *more)
+    simulated, printer = lab.printer(WireOptions(), *more)
     assert printer.status().metrics["window_bytes"] == 127
     printer.start(order(gcode))
     status_when(printer, ended)
@@ -95,10 +95,10 @@ def test_the_receive_buffer_is_never_overrun(lab: Lab, gcode: Path, more: tuple[
     assert simulated.ask("log")["sha256"] == log_of(gcode, WireOptions())
 
 
-def test_several_lines_are_sent_only_where_the_lab_asks_for_it(lab: Lab) -> None:
-    _, single = lab.printer(WireOptions())
+def test_the_lab_may_ask_for_one_line_at_a_time_or_a_smaller_buffer(lab: Lab) -> None:
+    _, single = lab.printer(WireOptions(FlowMode.PING_PONG))
     assert single.status().metrics["window_bytes"] == 0
-    _, small = lab.printer(WireOptions(FlowMode.WINDOW, receive_buffer_bytes=64))
+    _, small = lab.printer(WireOptions(receive_buffer_bytes=64))
     assert small.status().metrics["window_bytes"] == 63
 
 

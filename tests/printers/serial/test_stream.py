@@ -29,6 +29,16 @@ def test_commands_come_in_order_with_progress_and_layers(tmp_path: Path) -> None
     assert stream.progress == 1
 
 
+def test_only_straight_moves_in_absolute_positions_need_not_wait(tmp_path: Path) -> None:
+    stream = _stream(tmp_path, "G1 X1\nM106 S9\nG2 X2 I1\nG1 X3\nG91\nG1 X1\nG90\nG0 X4\n")
+    together = []
+    while True:
+        together.append([command for command, _ in stream.next_moves(9)])
+        if stream.next() is None:
+            break
+    assert together == [["G1 X1", "M106 S9"], ["G1 X3"], [], [], ["G0 X4"]]
+
+
 def test_cura_counts_its_layers_from_zero(tmp_path: Path) -> None:
     stream = _stream(tmp_path, ";LAYER_COUNT:12\n;LAYER:0\nG1 X1\n;LAYER:7\nG1 X2\n")
     stream.next()
