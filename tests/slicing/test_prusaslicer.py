@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import trimesh
 
+from fabcoord.designs.meshcheck.__main__ import check
 from fabcoord.errors import SlicerMissing, SlicingFailed
 from fabcoord.printers.machines import all_machines, machine
 from fabcoord.slicing.engine import Cancelled, SliceRequest
@@ -18,6 +19,7 @@ from fabcoord.slicing.placement import Placement
 from fabcoord.slicing.presets import resolve
 from fabcoord.slicing.prusaslicer import PrusaSlicer
 from fabcoord.work.sandbox import Limits
+from tests.e2e.shapes import tower
 from tests.slicing.conftest import FakeSlicer
 
 CUBE_CM3 = 8.0
@@ -220,3 +222,12 @@ def _printed(gcode: Path) -> tuple[list[float], list[float], list[float]]:
                 if word[0] in "XY":
                     axes[word[0]].append(float(word[1:]))
     return axes["X"], axes["Y"], axes["Z"]
+
+
+@pytest.mark.slicer
+def test_a_box_of_round_sizes_without_normals_is_not_taken_for_text(tmp_path: Path) -> None:
+    (tmp_path / "tower.stl").write_bytes(tower())
+    assert check(tmp_path / "tower.stl", "stl", tmp_path).verdict == "printable"
+    demo = machine("demo")
+    request = SliceRequest(tmp_path / "mesh.stl", demo, resolve(demo, "draft", "PLA"))
+    assert PrusaSlicer().slice(request, tmp_path / "run").gcode.stat().st_size > 10_000

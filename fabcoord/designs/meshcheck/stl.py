@@ -21,6 +21,7 @@ from fabcoord.designs.meshcheck.soup import (
 from fabcoord.errors import UnreadableFile
 
 HEADER_BYTES = 84  # 80 of free text, then the count
+_LOOKED_AT_BYTES = 128
 _RECORD = np.dtype([("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("attribute", "<u2")])
 _AT_ONCE = 1 << 17
 _VERTEX = re.compile(rb"vertex\s+(\S+)\s+(\S+)\s+(\S+)", re.IGNORECASE)
@@ -47,12 +48,17 @@ def read_stl(path: Path) -> Soup:
 
 
 def is_plain_binary(path: Path) -> bool:
-    """Whether it is a binary STL that no program could take for text."""
+    """Whether it is a binary STL that no program could take for text.
+
+    Slicers built on ADMesh take a file for text unless one of the first 128 bytes behind the head
+    is above 127. A box of round sizes whose normals are all zero has none.
+    """
     with path.open("rb") as file:
-        head = file.read(HEADER_BYTES)
+        head, body = file.read(HEADER_BYTES), file.read(_LOOKED_AT_BYTES)
     count = int.from_bytes(head[80:], "little")
     fits = path.stat().st_size == HEADER_BYTES + _RECORD.itemsize * count
-    return fits and not head.lstrip()[:5].lower().startswith(b"solid")
+    is_text = head.lstrip()[:5].lower().startswith(b"solid") or body.isascii()
+    return fits and not is_text
 
 
 def _read_binary(path: Path, count: int) -> Floats:
