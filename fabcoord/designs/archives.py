@@ -1,4 +1,4 @@
-"""Looks at the directory of a zip or 3MF and refuses bombs before anything unpacks it."""
+"""Looks at the directory of a zip, 3MF or AMF and refuses bombs before anything unpacks it."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _LONGEST_COMMENT_BYTES = 65_535
 _LOCATOR_64 = b"PK\x06\x07"
 _END_64 = b"PK\x06\x06"
 _LOCAL_HEADER_BYTES = 30
+_ENCRYPTED = 0x1
 
 _AGAIN = "Pack or export it again, or send the models by themselves."
 
@@ -34,18 +35,32 @@ def check_3mf(path: Path) -> None:
         )
 
 
+def check_amf(path: Path) -> None:
+    """Raise UnreadableFile unless the file is a zip that is safe to read and holds one AMF."""
+    names = [member.filename.lower() for member in check_zip(path, "AMF")]
+    if sum(name.endswith(".amf") for name in names) != 1:
+        raise UnreadableFile(
+            "This zip archive does not hold exactly one AMF model.",
+            hint="Unpack it and upload the model files that it holds.",
+        )
+
+
 def check_zip(
     path: Path, what: str = "3MF", most_bytes: int = MAX_UNPACKED_BYTES
 ) -> list[zipfile.ZipInfo]:
     """What an archive holds; raises UnreadableFile unless it is a zip that is safe to read.
 
-    Reads the directory only, some milliseconds. The sizes in it are what the packer says; Python's
-    zipfile never unpacks more of a member than that. ``what`` it is called in errors.
+    Reads the directory and what stands before each member, some milliseconds. The sizes there are
+    what the packer says; Python's zipfile never unpacks more of a member than that, and fails where
+    it unpacks to something else. ``what`` it is called in errors.
     """
     _refuse_large_directory(path, what)
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
+            for member in members[:MAX_ENTRIES]:
+                if not member.flag_bits & _ENCRYPTED:
+                    archive.open(member).close()  # compares what stands there with the directory
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, OSError) as error:
         raise UnreadableFile(
             f"The {what} is a damaged archive.", hint="Export or download it again."
@@ -74,7 +89,7 @@ def _check_member(member: zipfile.ZipInfo, what: str) -> None:
         raise UnreadableFile(f"The {what} holds a path outside itself ({name!r}).", hint=_AGAIN)
     if stat.S_ISLNK(member.external_attr >> 16):
         raise UnreadableFile(f"The {what} holds a link ({name!r}) instead of a file.", hint=_AGAIN)
-    if member.flag_bits & 0x1:
+    if member.flag_bits & _ENCRYPTED:
         raise UnreadableFile(f"The {what} is encrypted.", hint="Export it without a password.")
     large = member.file_size >= _RATIO_MATTERS_FROM_BYTES
     if large and member.file_size > MAX_RATIO * max(member.compress_size, 1):

@@ -7,12 +7,14 @@ import unicodedata
 from enum import StrEnum
 from pathlib import Path
 
-from fabcoord.designs.archives import check_3mf
+from fabcoord.designs.archives import check_3mf, check_amf
+from fabcoord.designs.openscad import MAX_SOURCE_BYTES, check_source
 from fabcoord.errors import UnreadableFile
 
 HEAD_BYTES = 4096
 MAX_NAME_CHARS = 200
 
+_ZIP = b"PK\x03\x04"
 _STL_HEADER_BYTES = 84
 _STL_TRIANGLE_BYTES = 50
 
@@ -25,7 +27,9 @@ class Format(StrEnum):
     OBJ = "obj"
     PLY = "ply"
     OFF = "off"
+    AMF = "amf"
     STEP = "step"
+    SCAD = "scad"
     GCODE = "gcode"
 
 
@@ -35,12 +39,14 @@ _EXTENSIONS = {
     "obj": Format.OBJ,
     "ply": Format.PLY,
     "off": Format.OFF,
+    "amf": Format.AMF,
     "step": Format.STEP,
     "stp": Format.STEP,
+    "scad": Format.SCAD,
     "gcode": Format.GCODE,
     "gco": Format.GCODE,
 }
-_ACCEPTED = "STL, 3MF, OBJ, PLY, OFF, STEP or G-code"
+_ACCEPTED = "STL, 3MF, OBJ, PLY, OFF, AMF, STEP, OpenSCAD or G-code"
 
 _FOREIGN = (
     (b"\x89PNG\r\n", "a PNG picture"),
@@ -65,6 +71,7 @@ _FOREIGN = (
 )
 _WEB_PAGE = re.compile(rb"<(!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _OFF_HEADER = re.compile(rb"[A-Z4n]{0,6}OFF\b")
+_AMF_ROOT = re.compile(rb"<amf[\s>]", re.IGNORECASE)
 _OBJ_LINE = re.compile(
     rb"^[ \t]*(#|v[nt]?[ \t]|f[ \t]|[lpgos][ \t]|mtllib\b|usemtl\b|g\b|o\b)", re.MULTILINE
 )
@@ -96,7 +103,8 @@ def sniff(head: bytes, size: int, name: str) -> Format:
 
 
 def validate_first_bytes(path: Path, name: str) -> str:
-    """The format of an uploaded file, as `sniff`; also reads the directory of a 3MF.
+    """The format of an uploaded file, as `sniff`; also reads the directory of a 3MF or AMF
+    and the words of an OpenSCAD source.
 
     ``name`` is the name that it was sent under. Takes some milliseconds. Raises UnreadableFile.
     """
@@ -105,6 +113,10 @@ def validate_first_bytes(path: Path, name: str) -> str:
     found = sniff(head, path.stat().st_size, name)
     if found is Format.THREE_MF:
         check_3mf(path)
+    elif found is Format.AMF and head.startswith(_ZIP):
+        check_amf(path)
+    elif found is Format.SCAD:
+        check_source(path.read_bytes()[: MAX_SOURCE_BYTES + 1])
     return found.value
 
 
@@ -160,13 +172,15 @@ def _check_stl(head: bytes, size: int) -> None:
 def _looks_like(claimed: Format, text: bytes) -> bool:
     match claimed:
         case Format.THREE_MF:
-            return text.startswith(b"PK\x03\x04")
+            return text.startswith(_ZIP)
         case Format.PLY:
             return re.match(rb"ply\s", text) is not None
         case Format.OFF:
             return _OFF_HEADER.match(text) is not None
         case Format.STEP:
             return text.startswith(b"ISO-10303-21")
+        case Format.AMF:
+            return text.startswith(_ZIP) or _AMF_ROOT.search(text) is not None
         case Format.OBJ:
             return _is_text(text) and _OBJ_LINE.search(text) is not None
         case _:
@@ -179,10 +193,12 @@ def what_else(head: bytes) -> str | None:
     for magic, kind in _FOREIGN:
         if head.startswith(magic):
             return kind
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith(_ZIP):
         return "a zip archive (or a 3MF)"
     if _WEB_PAGE.search(text[:1024]) is not None:
         return "a web page"
+    if _AMF_ROOT.search(text) is not None:
+        return "an AMF model"
     if text.startswith(b"<"):
         return "an XML file"
     if re.match(rb"ply\s", text):
@@ -203,7 +219,7 @@ def _is_text(head: bytes) -> bool:
 
 def _mismatch(head: bytes, claimed: Format) -> UnreadableFile:
     kind = what_else(head)
-    label = "G-code" if claimed is Format.GCODE else claimed.upper()
+    label = {Format.GCODE: "G-code", Format.SCAD: "OpenSCAD"}.get(claimed, claimed.upper())
     if kind is None:
         return UnreadableFile(
             f"The file is named as {label}, but is none.",

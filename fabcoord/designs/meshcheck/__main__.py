@@ -26,7 +26,7 @@ from fabcoord.designs.meshcheck.report import (
 )
 from fabcoord.errors import FabcoordError
 
-FORMATS = ("stl", "3mf", "obj", "ply", "off", "step")
+FORMATS = ("stl", "3mf", "obj", "ply", "off", "amf", "step", "scad")
 
 
 def main() -> int:

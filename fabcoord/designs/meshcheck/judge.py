@@ -85,6 +85,7 @@ def _measured(soup: Soup, surface: Surface, shells: Shells, closed: bool) -> Jud
         area_mm2=round(shells.area_mm2, 6),
         size_mm=_triple(high - low),
         min_mm=_triple(low),
+        plates=soup.plates if len(soup.plates) > 1 else (),
         watertight=closed or not (surface.edges.open.any() or surface.edges.crowded.any()),
     )
     if verdict is Verdict.UNPRINTABLE:

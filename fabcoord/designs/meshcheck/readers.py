@@ -17,6 +17,10 @@ def read(path: Path, file_format: str) -> Soup:
             from fabcoord.designs.meshcheck.stl import read_stl as reader
         case "3mf":
             from fabcoord.designs.meshcheck.threemf import read_3mf as reader
+        case "amf":
+            from fabcoord.designs.meshcheck.amf import read_amf as reader
+        case "scad":
+            from fabcoord.designs.meshcheck.scad import read_scad as reader
         case "obj":
             from fabcoord.designs.meshcheck.text_meshes import read_obj as reader
         case "off":

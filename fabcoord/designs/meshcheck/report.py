@@ -97,6 +97,15 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Plate:
+    """One plate of a slicer's project: its number from 1, how many items it has, their size."""
+
+    number: int
+    items: int
+    size_mm: tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
 class CheckReport:
     """The outcome of one mesh check.
 
@@ -114,6 +123,7 @@ class CheckReport:
     size_mm: tuple[float, float, float] | None = None
     min_mm: tuple[float, float, float] | None = None
     watertight: bool | None = None
+    plates: tuple[Plate, ...] = ()
     duration_s: float = 0.0
     check_version: int = CHECK_VERSION
 
@@ -143,6 +153,10 @@ class CheckReport:
         raw["verdict"] = None if raw["verdict"] is None else Verdict(raw["verdict"])
         raw["findings"] = tuple(
             Finding(**item | {"severity": Severity(item["severity"])}) for item in raw["findings"]
+        )
+        raw["plates"] = tuple(
+            Plate(one["number"], one["items"], tuple(one["size_mm"]))
+            for one in raw.get("plates", ())
         )
         for name in ("size_mm", "min_mm"):
             if raw[name] is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from fabcoord.designs.meshcheck.report import Finding
+from fabcoord.designs.meshcheck.report import Finding, Plate
 from fabcoord.errors import UnreadableFile
 
 Floats = npt.NDArray[np.float32]
@@ -32,6 +32,7 @@ class Soup:
     has_unit: bool = False  # False where a number could mean mm, inch or m
     cut_off: bool = False  # the file may have lost its end: fatal unless the mesh is closed
     findings: tuple[Finding, ...] = ()  # what the reader itself noticed
+    plates: tuple[Plate, ...] = ()  # of a slicer's project, when there are any
 
 
 def from_corners(triangles: Floats, *, cut_off: bool = False) -> Soup:
