@@ -12,6 +12,7 @@ from fabcoord.api.files import files
 from fabcoord.api.jobs import jobs
 from fabcoord.api.policy import policy
 from fabcoord.api.printers import printers
+from fabcoord.api.renders import making
 from fabcoord.api.slicer_upload import slicer_upload
 from fabcoord.api.streams import Places, events
 from fabcoord.api.uploads import MOST_AT_ONCE, TOO_MANY, uploads
@@ -39,7 +40,7 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
     app.before_request(intake.refuse_oversized)
     app.after_request(_harden)
     app.teardown_request(intake.discard_unused)
-    for resource in (designs, uploads, files, jobs, printers, policy, agents, events):
+    for resource in (designs, uploads, files, making, jobs, printers, policy, agents, events):
         app.register_blueprint(resource, url_prefix="/api/v1")
     for resource in (about, slicer_upload):
         app.register_blueprint(resource)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fabcoord.config import Settings
-from fabcoord.designs import checks, previews
+from fabcoord.designs import checks, previews, renders
 from fabcoord.designs import uploads as incoming
 from fabcoord.designs.licences import PaidPrints, PrintRules
 from fabcoord.designs.uploads import Uploads
@@ -66,6 +66,7 @@ def open_lab(settings: Settings) -> Lab:
     preparation = Preparation(slices, Policy(settings.approval, settings.release), rules)
     for task in checks.tasks(store, blobs, settings.work_dir, limits):
         work.register(task)
+    work.register(renders.task(store, blobs, settings.work_dir, limits))
     work.register(slices.task())
     store.subscribe("file.checked", preparation.on_file_checked)
     store.subscribe("slice.done", preparation.on_slice_ended)

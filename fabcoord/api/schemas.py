@@ -27,6 +27,11 @@ class ForkRequest(Schema):
     visibility = fields.String(load_default="lab", validate=validate.OneOf(["lab", "private"]))
 
 
+class RenderRequest(Schema):
+    parameters = fields.Dict(keys=fields.String(validate=_short), values=fields.Raw())
+    plate = fields.Integer(allow_none=True, strict=True)
+
+
 class JobRequest(Schema):
     design_id = fields.String(required=True, validate=_short)
     revision = fields.Integer(allow_none=True, strict=True)

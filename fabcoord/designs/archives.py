@@ -58,9 +58,6 @@ def check_zip(
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-            for member in members[:MAX_ENTRIES]:
-                if not member.flag_bits & _ENCRYPTED:
-                    archive.open(member).close()  # compares what stands there with the directory
     except (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error, OSError) as error:
         raise UnreadableFile(
             f"The {what} is a damaged archive.", hint="Export or download it again."
@@ -79,6 +76,7 @@ def check_zip(
             raise UnreadableFile(f"The {what} holds {member.filename[:100]!r} twice.", hint=_AGAIN)
         seen.add(member.filename.lower())
     _refuse_overlap(members, what)
+    _compare_headers(path, members, what)
     return members
 
 
@@ -98,6 +96,18 @@ def _check_member(member: zipfile.ZipInfo, what: str) -> None:
             "which no model does.",
             hint=_AGAIN,
         )
+
+
+def _compare_headers(path: Path, members: list[zipfile.ZipInfo], what: str) -> None:
+    """What stands before each member has to say the same as the directory."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for member in members:
+                archive.open(member).close()
+    except (zipfile.BadZipFile, NotImplementedError, struct.error, OSError) as error:
+        raise UnreadableFile(
+            f"The {what} is a damaged archive.", hint="Export or download it again."
+        ) from error
 
 
 def _refuse_overlap(members: list[zipfile.ZipInfo], what: str) -> None:

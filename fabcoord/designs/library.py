@@ -79,7 +79,7 @@ def add_revision(
     db: Database, author: Member, design_id: str, files: list[NewFile], note: str = ""
 ) -> int:
     """Add a revision; returns its number. Raises NotAllowed for who does not own the design."""
-    _require_owner(db, author, design_id)
+    require_owner(db, author, design_id)
     if not files:
         raise BadInput("A revision needs at least one file.", fields={"file": "missing"})
     lineage.require_revision(
@@ -131,7 +131,7 @@ def update(
 
     Raises Stale when ``version`` (from If-Match) is not the present one.
     """
-    _require_owner(db, member, design_id)
+    require_owner(db, member, design_id)
     licence = licences.normalise(changes["licence"]) if "licence" in changes else None
     if licence is not None:
         shared = get(db, design_id)["visibility"] != "private"
@@ -159,7 +159,7 @@ def update(
 
 def delete(db: Database, member: Member, design_id: str) -> None:
     """Take the design out of the library; prints and revisions that name it stay readable."""
-    _require_owner(db, member, design_id)
+    require_owner(db, member, design_id)
     db.conn.execute("UPDATE designs SET deleted_at = ? WHERE id = ?", (now(), design_id))
     emit(db, "design.deleted", member_id=member.id, actor=member.name, design_id=design_id)
 
@@ -272,7 +272,8 @@ def _add_revision(
     )  # fmt: skip
 
 
-def _require_owner(db: Database, member: Member, design_id: str) -> None:
+def require_owner(db: Database, member: Member, design_id: str) -> None:
+    """Raise NotFound or NotAllowed unless ``member`` may change the design."""
     owner = value(
         db, "SELECT owner_id FROM designs WHERE id = ? AND deleted_at IS NULL", (design_id,)
     )

@@ -113,7 +113,7 @@ def parameters(source: str) -> list[Parameter]:
     """What the author offers to change, in the order of the file; hidden sections left out."""
     found: dict[str, Parameter] = {}
     section, description, in_comment = "", "", False
-    for line in source.splitlines():
+    for line in source.split("\n"):  # not splitlines: a text may hold a form feed
         bare = line.strip()
         if in_comment:
             in_comment = "*/" not in bare

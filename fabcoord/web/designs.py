@@ -16,7 +16,7 @@ from fabcoord.members.roles import Permission, Role
 from fabcoord.queue import estimates
 from fabcoord.queue import jobs as queue
 from fabcoord.store.sqlite import Database
-from fabcoord.web import choices, live
+from fabcoord.web import choices, live, renders
 from fabcoord.web.frame import Pages, go, is_htmx, leave_for, number, show, typed
 
 designs = Pages("designs")
@@ -146,6 +146,7 @@ def _design(design_id: str, status: int = 200, **facts: Any) -> Response:
     facts = {"given": {}} | facts
     return show(
         "design.html", status, design=design, choices=wishes, pictured=pictured, live=listening,
+        offers=renders.of_design(design),
         printable=[file for file in design["revision"]["files"] if _may_print(file)], **facts,
     )  # fmt: skip
 

@@ -21,7 +21,7 @@ PRINTERS = (
 )
 AGENTS = ("agent.paired", "agent.registered", "agent.revoked", "agent.waiting")
 DESIGNS = (
-    *("file.checked", "file.pictured", "revision.created"),
+    *("file.checked", "file.pictured", "file.rendered", "revision.created"),
     *("design.created", "design.changed", "design.deleted"),
 )
 _PROGRESS_EVERY_S = 4  # progress and temperatures make no events

@@ -99,6 +99,8 @@ def _judge_file(path: Path, file_format: str, out: Path) -> CheckReport:
 
 
 def _unreadable(error: FabcoordError, path: Path) -> CheckReport:
+    if "code" in error.extra:
+        return CheckReport.failed(str(error), code=str(error.extra["code"]))
     with path.open("rb") as file:
         kind = what_else(file.read(HEAD_BYTES))
     if kind is None or kind.endswith("model") or "3MF" in kind:

@@ -18,6 +18,7 @@ CHECK_VERSION = 2  # raise it when the same file may get another report, so that
 REPORT_NAME = "report.json"
 MARKS_NAME = "marks.json"
 MESH_NAME = "mesh.stl"
+DERIVED_NAME = "derived.stl"  # what was made of a source on request
 LIGHT_NAME = "light.stl"
 VIEWER_NAME = "light.bin"
 PREVIEW_NAME = "preview.png"

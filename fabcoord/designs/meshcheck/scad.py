@@ -8,18 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from fabcoord.designs.meshcheck.report import Finding, Severity
 from fabcoord.designs.meshcheck.soup import Soup
 from fabcoord.designs.meshcheck.text_meshes import read_off
 from fabcoord.designs.openscad import MAX_SOURCE_BYTES, check_source
 from fabcoord.errors import UnreadableFile
 
-NOT_INSTALLED = Finding(
-    "openscad_missing",
-    Severity.ERROR,
+_MISSING = (
     "The OpenSCAD source is kept, but OpenSCAD is not installed on this lab's computer, so no mesh "
-    "can be made of it here. Ask staff to install it (on Debian: apt install openscad), or upload "
-    "the mesh.",
+    "can be made of it here."
 )
 
 
@@ -36,7 +32,11 @@ def read_scad(path: Path, definitions: Mapping[str, str] | None = None) -> Soup:
     with path.open("rb") as file:
         check_source(file.read(MAX_SOURCE_BYTES + 1))
     if not is_installed():
-        raise UnreadableFile(NOT_INSTALLED.message)
+        raise UnreadableFile(
+            _MISSING,
+            hint="Ask staff to install it (on Debian: apt install openscad), or upload the mesh.",
+            extra={"code": "openscad_missing"},
+        )
     with TemporaryDirectory(dir=Path.cwd()) as folder:
         source, out = Path(folder) / "model.scad", Path(folder) / "model.off"
         shutil.copyfile(path, source)

@@ -16,7 +16,7 @@ from typing import IO
 import numpy as np
 
 from fabcoord.designs.archives import check_3mf
-from fabcoord.designs.meshcheck.plates import numbered, plates_of, read_plates
+from fabcoord.designs.meshcheck.plates import Item, numbered, plates_of, read_plates
 from fabcoord.designs.meshcheck.report import Finding, Severity
 from fabcoord.designs.meshcheck.scene import AGAIN, Key, Scene, SceneObject, Use, join
 from fabcoord.designs.meshcheck.soup import MAX_TRIANGLES, Soup, refuse_too_many
@@ -84,10 +84,10 @@ class _Reader:
                 raise UnreadableFile(f"The project has no plate {plate}.")
         soups = Scene("3MF", self._object, root.mm_per_unit).soups([use for use, _ in items])
         plates = plates_of([(soup, number) for soup, (_, number) in zip(soups, items, strict=True)])
-        findings = (_HELPERS_FINDING,) if helpers else ()
+        findings = [_HELPERS_FINDING] if helpers else []
         if len(plates) > 1:
-            findings += (_plates_finding(len(plates)),)
-        return replace(join(soups), findings=findings, plates=plates)
+            findings.append(_plates_finding(len(plates)))
+        return replace(join(soups), findings=tuple(findings), plates=plates)
 
     def _start_part(self) -> str:
         """The name of the model part that the package's relationships point to (core 2.1.1)."""
@@ -127,9 +127,10 @@ class _Reader:
             )
         return found
 
-    def _settings(self) -> tuple[bool, dict[tuple[str, int], int]]:
+    def _settings(self) -> tuple[bool, dict[Item, int]]:
         """Whether a slicer's project has helpers, and the plate of each object's nth item."""
-        helpers, plated = False, {}
+        helpers = False
+        plated: dict[Item, int] = {}
         for name in _PROJECT_SETTINGS:
             if name not in self._names:
                 continue

@@ -93,3 +93,19 @@ def codes(report: CheckReport) -> set[str]:
 
 def _no_constant(name: str) -> None:
     raise AssertionError(f"{name} is no JSON")
+
+
+def write_project(path: Path) -> Path:
+    """A slicer's project: two cubes on the first plate, one on the second."""
+    build = "".join(
+        f'<item objectid="1" transform="1 0 0 0 1 0 0 0 1 {x} 0 0"/>' for x in (0, 40, 300)
+    )
+    plates = "".join(
+        "<plate>" + "".join(
+            f'<model_instance><metadata key="object_id" value="1"/>'
+            f'<metadata key="instance_id" value="{n}"/></model_instance>' for n in items
+        ) + "</plate>"
+        for items in ((0, 1), (2,))
+    )  # fmt: skip
+    settings = {"Metadata/model_settings.config": f"<config>{plates}</config>"}
+    return write_3mf(path, build=f"<build>{build}</build>", more=settings)
