@@ -20,6 +20,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from fabcoord.printers.profiles import FirmwareProfile
+from fabcoord.printers.serial.answers import Answers
 from fabcoord.printers.serial.framing import Form, code_of
 from fabcoord.printers.serial.parser import Busy, LineFault, Message, Ok, Report, Resend, Wait
 from fabcoord.printers.serial.window import ReceiveBuffer, Window
@@ -35,7 +36,6 @@ WAIT_S = 1.0  # a "wait" that comes sooner may have crossed our line
 MOST_DOUBTS = 3  # lines that may be out unnoticed, for the receive buffer's sake
 LONGEST_STORM = 10  # resends without a line getting through
 MOST_SILENCES = 6  # answers missed in a row; with doubling waits that is about two minutes
-PLAIN_AFTER_SILENCES = 2  # then an ok without temperatures may be all that M105 ever gets
 PROBE = "M105"
 
 
@@ -69,9 +69,8 @@ class Flow:
         self.failure = ""  # why the conversation cannot go on, empty while it can
         self.deadline: float | None = None
         self._history: deque[Sent] = deque(maxlen=HISTORY_LINES)
-        self._plain_probes = False  # this firmware answers M105 with an ok like any other
         self._says_busy = False
-        self._names_lines = False  # its oks say which line they are for
+        self._answers = Answers()
         self._forget()
 
     def _forget(self) -> None:
@@ -82,9 +81,7 @@ class Flow:
         self._acked = -1  # all lines up to here were taken
         self._told = -1  # all lines up to here were reported as taken
         self._buffer = ReceiveBuffer()
-        self._checks: deque[int] = deque()  # numbers of the M105 that are not answered
-        self._late_heat = 0  # answers to M105 that may still come, and mean nothing then
-        self._reported = False  # temperatures came in a line of their own since the last M105
+        self._answers.forget()
         self._resend_open = False  # a Resend came, its ok did not yet
         self._asked = -1  # the line that it asked for
         self._quiet_at: float | None = None  # nothing is sent before
@@ -165,15 +162,14 @@ class Flow:
             number += 1
             history.append(Sent(number, command, line(number, command)))
             if command == PROBE:
-                self._checks.append(number)
+                self._answers.checks.append(number)
         self._last = number
 
     def withdraw(self) -> list[str]:
         """Take back the commands that never went out."""
         commands = [self._history.pop().command for _ in range(self._last - self._sent)]
         self._last = self._sent
-        while self._checks and self._checks[-1] > self._last:
-            self._checks.pop()
+        self._answers.withdrawn(self._last)
         return commands[::-1]
 
     def resync(self, now: float) -> None:
@@ -207,12 +203,11 @@ class Flow:
         if self._acked + 1 == self._cursor:
             return True
         room = self.window.bytes - self._buffer.bytes
-        return room > 0 and len(self._line(self._cursor).data) <= room and not self._checks_out
-
-    @property
-    def _checks_out(self) -> bool:
-        """Is an M105 on its way? Nothing goes behind it before it is answered."""
-        return bool(self._checks) and self._checks[0] < self._cursor
+        if room <= 0 or len(self._line(self._cursor).data) > room:
+            return False
+        # Nothing goes behind an M105 before it is answered.
+        checks = self._answers.checks
+        return not checks or checks[0] >= self._cursor
 
     def _put(self, out: bytearray, now: float) -> None:
         """Let the line at the cursor go out."""
@@ -227,7 +222,7 @@ class Flow:
         if self._cursor == self._acked + 1:
             self.deadline = now + self._timeout_s(line.command)
         if line.command == PROBE:
-            self._reported = False
+            self._answers.reported = False
         self._cursor += 1
         self._sent = max(self._sent, self._cursor - 1)
         self._sent_at = now
@@ -293,7 +288,7 @@ class Flow:
             if self.deadline is not None and not self._resend_open and self._quiet_at is None:
                 self.deadline = now + self.profile.probe_after_s
         elif isinstance(message, Report):
-            self._reported = True
+            self._answers.reported = True
         elif isinstance(message, Wait):
             if self.deadline is not None and now - self._sent_at > WAIT_S:
                 self.deadline = now
@@ -303,9 +298,9 @@ class Flow:
 
     def hear_oks(self, count: int, now: float) -> list[str]:
         """As many plain oks, one after the other: what `hear` does, in one go."""
-        through = self._acked + count
+        through, checks = self._acked + count, self._answers.checks
         simple = not self._resend_open and not self._silences and through < self._cursor
-        if simple and not (self._checks and self._checks[0] <= through):
+        if simple and not (checks and checks[0] <= through):
             return self._take(through, now)
         return [command for _ in range(count) for command in self._hear_ok(Ok(), now)]
 
@@ -315,7 +310,9 @@ class Flow:
             self._rest(now)
             return []
         front = self._acked + 1
-        through = self._through(ok, front) if front < self._cursor else None
+        through = None
+        if front < self._cursor:
+            through = self._answers.through(ok, front, self._cursor, self._silences)
         if through is None:
             self.stray_oks += 1
             return []
@@ -323,33 +320,6 @@ class Flow:
         if ok.number is not None or ok.heat is not None:
             self.lost_answers += through - front
         return self._take(through, now)
-
-    def _through(self, ok: Ok, front: int) -> int | None:
-        """The newest line that this ok says is taken; None when it belongs to no line."""
-        if ok.number is not None:
-            if front <= ok.number < self._cursor:
-                self._names_lines = True
-                return ok.number
-            if self._names_lines:
-                return None  # said twice, or late: taken for that of another line it loses one
-        if self._checks_out and ok.heat is not None:
-            if self._silences <= 0:
-                return self._checks[0]
-            # Asked more than once, the answers cannot be told apart: all that came was taken.
-            out = [number for number in self._checks if number < self._cursor]
-            self._late_heat += len(out) - 1
-            return out[-1]
-        if ok.heat is not None and self._late_heat > 0:
-            self._late_heat -= 1
-            return None
-        if self._checks and self._checks[0] == front and ok.number is None:
-            if not (self._plain_probes or self._reported):
-                if self._silences < PLAIN_AFTER_SILENCES:
-                    return None
-                self._plain_probes = True
-            if self._silences > 0:
-                return self._cursor - 1
-        return front
 
     def _take(self, through: int, now: float) -> list[str]:
         if self.window.clean(through - self._acked):
@@ -359,8 +329,8 @@ class Flow:
         self._acked = through
         self._told = max(self._told, through)
         self._buffer.clear(through)
-        while self._checks and self._checks[0] <= through:
-            self._checks.popleft()
+        if self._answers.checks:
+            self._answers.taken(through)
         self._silences = 0
         if through >= self._asked:
             self._storm = 0

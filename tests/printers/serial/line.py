@@ -15,6 +15,9 @@ from fabcoord.printers.simulator.wire import Faults, Inbound, Outbound
 
 BAUD = 115200
 LOOKS_EVERY_S = 0.001
+# A byte that the line makes up fills the receive buffer, and an answer that it makes up says that
+# a line has left it.
+MAY_OVERRUN = {"duplicate_in", "noise_in", "extra_ok"}
 MODES = ("ping-pong", "window", "window, advanced ok", "window, MeatPack")
 
 

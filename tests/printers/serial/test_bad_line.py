@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fabcoord.printers.simulator.wire import Faults
-from tests.printers.serial.line import BAUD, MODES, BadLine, moves
+from tests.printers.serial.line import BAUD, MAY_OVERRUN, MODES, BadLine, moves
 
 SEEDS = range(20)
 LINES = 300
@@ -14,9 +14,6 @@ SLOW_S = 0.004  # a printer that is a little slower than the line
 # then arrives as the end of a line, without a number, and is not checked. One line at a time
 # leaves none on its way; packed, a command's letter never stands at the beginning of a byte.
 MAY_CUT = {"flip_in", "lose_in", "lose_end", "noise_in"}
-# A byte that the line makes up fills the receive buffer, and an answer that it makes up says that
-# a line has left it.
-MAY_OVERRUN = {"duplicate_in", "noise_in", "extra_ok"}
 
 
 def expected(line: BadLine, commands: list[str]) -> list[str]:

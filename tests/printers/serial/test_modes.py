@@ -16,7 +16,7 @@ from fabcoord.printers.serial.driver import SerialPrinter
 from fabcoord.printers.serial.meatpack import Packed
 from fabcoord.printers.serial.options import FlowMode, WireOptions
 from fabcoord.printers.serial.stream import GcodeStream
-from tests.printers.serial.line import moves
+from tests.printers.serial.line import MAY_OVERRUN, moves
 from tests.printers.simulated import Simulated, ended, is_in, order, status_when, until
 
 MODES = {
@@ -25,6 +25,7 @@ MODES = {
     "MeatPack": WireOptions(FlowMode.WINDOW, meatpack=True),
 }
 SEEDS = ("1", "2", "3")
+FAST_BAUD = "1000000"
 
 
 class Lab:
@@ -54,7 +55,7 @@ def lab() -> Iterator[Lab]:
 @pytest.fixture
 def gcode(tmp_path: Path) -> Path:
     path = tmp_path / "print.gcode"
-    short = [re.sub(r"X\S+ Y\S+", f"X{n % 9}.5 Y{n % 7}.25", m) for n, m in enumerate(moves(600))]
+    short = [re.sub(r"X\S+ Y\S+", f"X{n % 9}.5 Y{n % 7}.25", m) for n, m in enumerate(moves(300))]
     path.write_text("\n".join(["G28", "G90", "M82", "M302 P1", *short]) + "\n")
     return path
 
@@ -66,22 +67,26 @@ def log_of(path: Path, options: WireOptions) -> str:
     return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
 
 
-@pytest.mark.parametrize("seed", SEEDS)
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("kind", ["flip_in", "lose_in", "duplicate_in"])
+@pytest.mark.parametrize("mode", [*MODES, "window, advanced ok"])
+@pytest.mark.parametrize(
+    "kind", ["flip_in", "lose_in", "lose_end", "duplicate_in", "lose_ok", "extra_ok"]
+)
 def test_on_a_bad_line_what_is_executed_is_the_file(
-    lab: Lab, gcode: Path, kind: str, mode: str, seed: str
+    lab: Lab, gcode: Path, kind: str, mode: str
 ) -> None:
-    options = MODES[mode]
-    simulated, printer = lab.printer(options, "--seed", seed)
-    simulated.ask("fault", kind=kind, rate=0.01)
-    printer.start(order(gcode))
-    status = status_when(printer, ended)
-    assert status.ended is not None
-    assert status.ended.outcome is Outcome.FINISHED, status.ended
-    assert simulated.ask("log")["sha256"] == log_of(gcode, options)
-    if kind != "duplicate_in":  # bytes that the line makes up fill the buffer too
-        assert simulated.ask("state")["overflowed_bytes"] == 0
+    options = MODES[mode.removesuffix(", advanced ok")]
+    more = ("--advanced-ok",) if mode.endswith("advanced ok") else ()
+    running = [lab.printer(options, "--seed", seed, "--baud", FAST_BAUD, *more) for seed in SEEDS]
+    for simulated, printer in running:
+        simulated.ask("fault", kind=kind, rate=0.01)
+        printer.start(order(gcode))
+    for simulated, printer in running:
+        status = status_when(printer, ended)
+        assert status.ended is not None
+        assert status.ended.outcome is Outcome.FINISHED, status.ended
+        assert simulated.ask("log")["sha256"] == log_of(gcode, options)
+        if kind not in MAY_OVERRUN:
+            assert simulated.ask("state")["overflowed_bytes"] == 0
 
 
 @pytest.mark.parametrize("more", [(), ("--advanced-ok",)], ids=["plain ok", "advanced ok"])
