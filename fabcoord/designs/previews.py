@@ -84,6 +84,12 @@ def made(db: Database, sha256: str, format_: str, kind: str) -> str | None:
     return found["blob_sha256"] if found else None
 
 
+def kinds(db: Database, sha256: str, format_: str) -> set[str]:
+    """Which kinds are made of a file."""
+    found = rows(db, "SELECT kind FROM previews WHERE sha256 = ? AND format = ?", (sha256, format_))
+    return {item["kind"] for item in found}
+
+
 def picture(
     db: Database,
     sha256: str,

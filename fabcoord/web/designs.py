@@ -16,7 +16,7 @@ from fabcoord.members.roles import Permission, Role
 from fabcoord.queue import estimates
 from fabcoord.queue import jobs as queue
 from fabcoord.store.sqlite import Database
-from fabcoord.web import choices, live, renders
+from fabcoord.web import choices, live, renders, views
 from fabcoord.web.frame import Pages, go, is_htmx, leave_for, number, show, typed
 
 designs = Pages("designs")
@@ -143,10 +143,13 @@ def _design(design_id: str, status: int = 200, **facts: Any) -> Response:
         listening = live.listen(db, f"/designs/{design_id}", live.DESIGNS)
         wishes = choices.of_lab(db)
         pictured = _pictured(db, [design])
+        looks = views.of_files(db, design["revision"]["files"])
+        volumes = views.build_volumes(db)
     facts = {"given": {}} | facts
     return show(
         "design.html", status, design=design, choices=wishes, pictured=pictured, live=listening,
         offers=renders.of_design(design),
+        looks=looks, build_volumes=volumes,
         printable=[file for file in design["revision"]["files"] if _may_print(file)], **facts,
     )  # fmt: skip
 

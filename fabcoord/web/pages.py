@@ -19,11 +19,12 @@ from fabcoord.web.members import members
 from fabcoord.web.renders import making
 from fabcoord.web.sign_in import sign_in
 from fabcoord.web.staff import staff
+from fabcoord.web.views import views
 
 
 def register(app: Flask) -> None:
     """Add the pages to the application."""
-    for family in (static, sign_in, kiosk, designs, making, jobs, staff, members):
+    for family in (static, sign_in, kiosk, designs, making, jobs, staff, members, views):
         app.register_blueprint(family)
     for status in (404, 405):
         app.register_error_handler(status, of_unrouted)
