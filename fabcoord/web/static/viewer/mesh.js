@@ -47,7 +47,8 @@ export function decode(buffer) {
     for (let axis = 0; axis < 3; axis++) positions[3 * i + axis] = low[axis] + cells[3 * index[i] + axis] * step[axis];
   }
   const position = new BufferAttribute(positions, 3);
-  const normal = new BufferAttribute(creased(positions, index, vertices), 3);
+  const faces = facing(positions);
+  const normal = new BufferAttribute(creased(index, vertices, faces), 3);
   const parts = counts.length > MOST_BODIES ? [triangles] : [...counts];
   let begin = 0;
   const geometries = parts.map((count) => {
@@ -58,21 +59,26 @@ export function decode(buffer) {
     begin += count;
     return geometry;
   });
-  return { geometries, triangles, bodies: counts.length, positions };
+  return { geometries, edges: edgesOf(positions, index, vertices, faces, parts), positions };
 }
 
-/** For every corner the mean normal of those faces around its vertex that bend little from its own. */
-function creased(positions, index, vertices) {
-  const faces = index.length / 3;
-  const across = new Float32Array(faces * 3); // as long as twice the area, so that large faces weigh more
+/** What lies across each face, as long as twice its area, and that length. */
+function facing(positions) {
+  const faces = positions.length / 9;
+  const across = new Float32Array(faces * 3);
   const length = new Float32Array(faces);
   for (let face = 0; face < faces; face++) {
     const p = positions.subarray(face * 9, face * 9 + 9);
     const [ux, uy, uz, vx, vy, vz] = [p[3] - p[0], p[4] - p[1], p[5] - p[2], p[6] - p[0], p[7] - p[1], p[8] - p[2]];
     const n = [uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx];
     across.set(n, face * 3);
-    length[face] = Math.hypot(...n) || 1;
+    length[face] = Math.hypot(n[0], n[1], n[2]) || 1;
   }
+  return { across, length, bend: (a, b) => (across[a] * across[b] + across[a + 1] * across[b + 1] + across[a + 2] * across[b + 2]) };
+}
+
+/** For every corner the mean normal of those faces around its vertex that bend little from its own. */
+function creased(index, vertices, { across, length, bend }) {
   const start = new Uint32Array(vertices + 1); // where the corners of each vertex begin in `around`
   for (const vertex of index) start[vertex + 1]++;
   for (let i = 0; i < vertices; i++) start[i + 1] += start[i];
@@ -86,8 +92,7 @@ function creased(positions, index, vertices) {
     let [x, y, z] = [0, 0, 0];
     for (let i = start[index[corner]]; i < start[index[corner] + 1]; i++) {
       const other = around[i];
-      const dot = across[own * 3] * across[other * 3] + across[own * 3 + 1] * across[other * 3 + 1] + across[own * 3 + 2] * across[other * 3 + 2];
-      if (dot < CREASE * length[own] * length[other]) continue;
+      if (bend(own * 3, other * 3) < CREASE * length[own] * length[other]) continue;
       x += across[other * 3];
       y += across[other * 3 + 1];
       z += across[other * 3 + 2];
@@ -98,4 +103,32 @@ function creased(positions, index, vertices) {
     normals[corner * 3 + 2] = z / size;
   }
   return normals;
+}
+
+/** The sharp and open edges of each body as line segments, so that flat parts read as shapes. */
+function edgesOf(positions, index, vertices, { length, bend }, parts) {
+  let corner = 0;
+  return parts.map((count) => {
+    const end = corner + count * 3;
+    const waiting = new Map(); // an edge that one face has been seen at, and which corner begins it
+    const lines = [];
+    const draw = (at) => {
+      const next = at % 3 === 2 ? at - 2 : at + 1;
+      lines.push(...positions.subarray(at * 3, at * 3 + 3), ...positions.subarray(next * 3, next * 3 + 3));
+    };
+    for (; corner < end; corner++) {
+      const [a, b] = [index[corner], index[corner % 3 === 2 ? corner - 2 : corner + 1]];
+      const key = a < b ? a * vertices + b : b * vertices + a;
+      const other = waiting.get(key);
+      if (other === undefined) {
+        waiting.set(key, corner);
+        continue;
+      }
+      waiting.delete(key);
+      const [own, its] = [(corner / 3) | 0, (other / 3) | 0];
+      if (bend(own * 3, its * 3) < CREASE * length[own] * length[its]) draw(corner);
+    }
+    for (const at of waiting.values()) draw(at);
+    return new BufferGeometry().setAttribute("position", new BufferAttribute(new Float32Array(lines), 3));
+  });
 }

@@ -27,7 +27,7 @@ export class Panel {
     this.cross = make("span", { class: "view-cross", "aria-hidden": "true" });
     const stage = make("div", { class: "view-stage" }, this.canvas, ...this.labels, this.cross, this.size);
 
-    this.views = make("div", { class: "view-row", role: "group", "aria-label": "From where" });
+    this.views = make("div", { class: "view-row views", role: "group", "aria-label": "From where" });
     for (const view of views) this.views.append(make("button", { type: "button", "data-look": view }, VIEW_WORDS[view]));
 
     this.measuring = make("button", { type: "button", "aria-pressed": "false" }, "Measure");
@@ -38,9 +38,10 @@ export class Panel {
     this.measured = make("p", { class: "view-told", role: "status" });
 
     this.axis = make("select", { id: id("axis") }, ...[["", "Whole"], ["x", "Cut along X"], ["y", "Cut along Y"], ["z", "Cut along Z"]].map(([value, words]) => make("option", { value }, words)));
-    this.share = make("input", { type: "range", min: "0", max: "1", step: "0.005", value: "0.5", "aria-label": "Where to cut", disabled: true });
+    this.share = make("input", { type: "range", min: "0", max: "1", step: "0.005", value: "0.5", "aria-label": "Where to cut" });
     this.cutAt = make("output", { class: "view-told" });
-    const cut = make("div", { class: "view-field" }, make("label", { for: id("axis") }, "Section"), this.axis, this.share, this.cutAt);
+    this.cutting = make("div", { class: "view-cut", hidden: true }, this.share, this.cutAt);
+    const cut = make("div", { class: "view-field" }, make("label", { for: id("axis") }, "Section"), this.axis, this.cutting);
 
     this.machine = make("select", { id: id("machine") }, make("option", { value: "" }, "None"), ...machines.map((one, i) => make("option", { value: String(i) }, one.name)));
     this.fit = make("p", { class: "view-told", role: "status" });
@@ -104,7 +105,7 @@ export class Panel {
   }
 
   repeatCut() {
-    this.share.disabled = !this.axis.value;
+    this.cutting.hidden = !this.axis.value;
     this.viewer.cut(this.axis.value, Number(this.share.value));
   }
 
@@ -133,7 +134,7 @@ export class Panel {
     ];
     places.forEach((place, i) => {
       const label = this.labels[i];
-      label.hidden = !place || (i < 3 && measure.active);
+      label.hidden = !place || (i < 3 && (measure.active || this.machine.value !== ""));
       if (label.hidden) return;
       const at = place[0].project(camera);
       label.textContent = `${i < 3 ? `${"XYZ"[i]} ` : ""}${place[1].toFixed(place[1] < 10 ? 2 : 1)}`;

@@ -20,7 +20,7 @@ export async function openViewer(host) {
   const { file, name, machines, rotation, atOnce } = host.dataset;
   const [mesh, items] = await Promise.all([fetchMesh(file), fetchMarks(file)]);
   host.replaceChildren();
-  const panel = new Panel(host, { name, items, views: Object.keys(VIEWS), machines: JSON.parse(machines || "[]"), bodies: mesh.geometries.length, rotation });
+  const panel = new Panel(host, { name, items, views: Object.keys(VIEWS), machines: JSON.parse(machines || "[]"), bodies: Number(host.dataset.bodies) > 1 ? mesh.geometries.length : 1, rotation });
   return new Viewer(host, panel, mesh, items, { rotation: JSON.parse(rotation || "null"), greedy: atOnce !== undefined });
 }
 
@@ -37,8 +37,14 @@ class Viewer {
     this.light();
     this.part = new THREE.Group();
     this.scene.add(this.part);
-    this.material = new THREE.MeshPhongMaterial({ color: BODY, specular: 0x222222, shininess: 28, side: THREE.DoubleSide });
+    this.material = new THREE.MeshPhongMaterial({ color: BODY, specular: 0x222222, shininess: 28, side: THREE.DoubleSide, polygonOffset: true, polygonOffsetFactor: 1, polygonOffsetUnits: 1 });
     this.bodies = mesh.geometries.map((geometry) => new THREE.Mesh(geometry, this.material));
+    this.lines = new THREE.LineBasicMaterial({ color: 0x17344f, transparent: true, opacity: 0.55 });
+    this.bodies.forEach((body, i) => {
+      const edges = new THREE.LineSegments(mesh.edges[i], this.lines);
+      edges.raycast = () => {};
+      body.add(edges);
+    });
     this.part.add(...this.bodies);
     this.positions = mesh.positions;
     this.box = this.boxAround();
@@ -61,10 +67,13 @@ class Viewer {
   }
 
   light() {
-    this.scene.add(new THREE.HemisphereLight(0xffffff, 0x8a97a3, 1.9));
-    const key = new THREE.DirectionalLight(0xffffff, 1.9);
-    key.position.set(-0.6, 0.7, 1);
-    this.camera.add(key);
+    const sky = new THREE.HemisphereLight(0xffffff, 0x56646f, 1.3);
+    sky.position.set(0, 0, 1); // up is Z here
+    const key = new THREE.DirectionalLight(0xffffff, 1.5);
+    key.position.set(-0.7, 0.8, 0.8);
+    const fill = new THREE.DirectionalLight(0xffffff, 0.5);
+    fill.position.set(0.9, -0.1, 0.6);
+    this.camera.add(key, fill);
     this.scene.add(this.camera);
   }
 
@@ -112,8 +121,10 @@ class Viewer {
 
   cut(axis, share) {
     const at = this.section.cut(axis, share);
-    this.material.clippingPlanes = this.section.planes;
-    this.material.needsUpdate = true;
+    for (const material of [this.material, this.lines]) {
+      material.clippingPlanes = this.section.planes;
+      material.needsUpdate = true;
+    }
     this.panel.tellCut(at === null ? "" : mm(at));
     this.invalidate();
   }
