@@ -1,4 +1,4 @@
-"""The 3D viewer in a real browser: it shows the part, cuts, measures, marks, and needs no script."""
+"""The 3D viewer in a real browser: it draws, cuts, measures and marks; pages do without it."""
 
 from __future__ import annotations
 
