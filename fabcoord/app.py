@@ -7,9 +7,14 @@ from flask import Flask, Response
 from fabcoord.api import access, intake, problems
 from fabcoord.api.about import about
 from fabcoord.api.agents import agents
+from fabcoord.api.collections import collections
+from fabcoord.api.conversation import conversation
 from fabcoord.api.designs import designs
+from fabcoord.api.documentation import documentation
 from fabcoord.api.files import files
 from fabcoord.api.jobs import jobs
+from fabcoord.api.moderation import moderation
+from fabcoord.api.pictures import pictures
 from fabcoord.api.policy import policy
 from fabcoord.api.printers import printers
 from fabcoord.api.renders import making
@@ -41,6 +46,8 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
     app.after_request(_harden)
     app.teardown_request(intake.discard_unused)
     for resource in (designs, uploads, files, making, jobs, printers, policy, agents, events):
+        app.register_blueprint(resource, url_prefix="/api/v1")
+    for resource in (documentation, pictures, conversation, collections, moderation):
         app.register_blueprint(resource, url_prefix="/api/v1")
     for resource in (about, slicer_upload):
         app.register_blueprint(resource)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fabcoord.config import Settings
-from fabcoord.designs import checks, previews, renders
+from fabcoord.designs import checks, garbage, pictures, previews, renders
 from fabcoord.designs import uploads as incoming
 from fabcoord.designs.licences import PaidPrints, PrintRules
 from fabcoord.designs.uploads import Uploads
-from fabcoord.queue import printers
+from fabcoord.queue import evidence, printers
 from fabcoord.queue.policy import Policy
 from fabcoord.queue.preparation import Preparation
 from fabcoord.slicing.cache import Slices
@@ -68,9 +68,12 @@ def open_lab(settings: Settings) -> Lab:
         work.register(task)
     work.register(renders.task(store, blobs, settings.work_dir, limits))
     work.register(slices.task())
+    work.register(pictures.task(store, blobs, settings.work_dir))
+    work.register(garbage.task(store, blobs))
     store.subscribe("file.checked", preparation.on_file_checked)
     store.subscribe("slice.done", preparation.on_slice_ended)
     store.subscribe("slice.failed", preparation.on_slice_ended)
+    store.subscribe("job.awaiting_pickup", evidence.on_job_printed)
     return Lab(settings, store, blobs, _uploads(settings, store, blobs), work, slices, preparation)
 
 

@@ -10,6 +10,7 @@ from typing import TypeVar
 from flask import Flask, current_app, g, request
 
 from fabcoord.api.context import lab
+from fabcoord.designs import visibility
 from fabcoord.errors import NotAllowed, NotSignedIn
 from fabcoord.members import accounts
 from fabcoord.members.accounts import Session
@@ -67,6 +68,9 @@ def guard() -> None:
         raise NotAllowed("This route states no permission, so nobody may use it.")
     g.member = _member()
     g.member.require(needed)
+    if request.view_args:
+        with lab().store.reading() as db:
+            visibility.require_route(db, g.member, request.view_args)
 
 
 def member() -> Member:

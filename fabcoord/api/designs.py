@@ -10,7 +10,11 @@ from fabcoord.api import intake, schemas
 from fabcoord.api.access import member
 from fabcoord.api.context import lab
 from fabcoord.api.routing import Resource, page, page_arguments, wanted_version
-from fabcoord.designs import library
+from fabcoord.designs import compare as comparing
+from fabcoord.designs import family, library
+from fabcoord.designs import search as finding
+from fabcoord.designs import tags as spelling
+from fabcoord.designs.search import Asked
 from fabcoord.errors import BadInput
 from fabcoord.members.roles import Permission
 
@@ -22,7 +26,9 @@ designs = Resource("designs", __name__)
     status=201,
 )  # fmt: skip
 def create() -> Any:
-    text = intake.form_text(("title", "licence", "description", "attribution"), ("tags",))
+    text = intake.form_text(
+        ("title", "licence", "description", "attribution", "visibility", "note"), ("tags",)
+    )
     files = intake.take_design_files()
     with lab().store.writing(durable=True) as db:
         design_id = library.create(
@@ -34,6 +40,8 @@ def create() -> Any:
             description=text["description"],
             tags=text["tags"],
             attribution=text["attribution"],
+            visibility=text["visibility"] or "lab",
+            note=text["note"],
         )
         design = library.get(db, design_id)
     return design, {"Location": f"/api/v1/designs/{design_id}"}
@@ -41,22 +49,40 @@ def create() -> Any:
 
 @designs.route_to("GET", "/designs", Permission.READ, "Search designs", answer="Design[]")
 def search() -> Any:
-    limit, before = page_arguments()
-    if before is not None and not isinstance(before, int):
+    limit, cursor = page_arguments()
+    if cursor is not None and not isinstance(cursor, str):
         raise BadInput("That cursor belongs to another list.")
-    asked = request.args
     with lab().store.reading() as db:
-        items, following = library.search(
-            db,
-            text=asked.get("q", ""),
-            tag=asked.get("tag", "").lower(),
-            licence=asked.get("licence", ""),
-            owner=asked.get("owner", ""),
-            viewer=member(),
-            before=before,
-            limit=limit,
-        )
+        items, following = finding.search(db, asked(), member(), cursor=cursor, limit=limit)
     return page(items, following)
+
+
+@designs.route_to(
+    "GET", "/designs/facets", Permission.READ, "How many designs a search finds, by tag, licence,"
+    " format and material", answer="Facets",
+)  # fmt: skip
+def facets() -> Any:
+    with lab().store.reading() as db:
+        return finding.count(db, asked(), member())
+
+
+@designs.route_to("GET", "/tags", Permission.READ, "Tags that begin so", answer="Tag[]")
+def tags() -> Any:
+    with lab().store.reading() as db:
+        return page(spelling.suggest(db, request.args.get("q", "")[:100]), None)
+
+
+def asked() -> Asked:
+    """What the query of this request looks for, from the API or from a page."""
+    given = request.args
+    return Asked(
+        text=given.get("q", ""),
+        tags=tuple(spelling.normalise(given.getlist("tag"))),
+        licence=given.get("licence", ""),
+        format=given.get("format", ""),
+        material=given.get("material", ""),
+        owner=given.get("owner", ""),
+    )
 
 
 @designs.route_to("GET", "/designs/<design_id>", Permission.READ, "One design", answer="Design")
@@ -112,3 +138,53 @@ def fork(design_id: str, body: dict[str, Any]) -> Any:
     with lab().store.writing(durable=True) as db:
         forked = library.fork(db, member(), design_id, **body)
         return library.get(db, forked), {"Location": f"/api/v1/designs/{forked}"}
+
+
+@designs.route_to(
+    "POST", "/designs/<design_id>/restore", Permission.CONTRIBUTE,
+    "Add a revision that equals an older one", body=schemas.Restoring, answer="Design", status=201,
+)  # fmt: skip
+def restore(design_id: str, body: dict[str, Any]) -> Any:
+    with lab().store.writing(durable=True) as db:
+        library.restore(db, member(), design_id, body["revision"], body["note"])
+        return library.get(db, design_id)
+
+
+@designs.route_to(
+    "POST", "/designs/<design_id>/undelete", Permission.CONTRIBUTE, "Bring a removed design back",
+    body=schemas.Empty, answer="Design",
+)  # fmt: skip
+def undelete(design_id: str, body: dict[str, Any]) -> Any:
+    with lab().store.writing(durable=True) as db:
+        library.undelete(db, member(), design_id)
+        return library.get(db, design_id)
+
+
+@designs.route_to(
+    "GET", "/designs/<design_id>/compare", Permission.READ,
+    "The differences of two revisions (from, to)", answer="Comparison",
+)  # fmt: skip
+def compare(design_id: str) -> Any:
+    before, after = whole_number("from"), whole_number("to")
+    with lab().store.reading() as db:
+        return comparing.revisions(db, design_id, before, after)
+
+
+@designs.route_to(
+    "GET", "/designs/<design_id>/lineage", Permission.READ,
+    "What it was made from, and what was made from it", answer="Lineage",
+)  # fmt: skip
+def show_lineage(design_id: str) -> Any:
+    with lab().store.reading() as db:
+        library.get(db, design_id)
+        return family.tree(db, member(), design_id)
+
+
+def whole_number(name: str) -> int | None:
+    """A number from the query, or None where it is not given. Raises BadInput."""
+    text = request.args.get(name, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise BadInput(f"{name} is a number.", fields={name: "a number"})
+    return int(text)

@@ -16,6 +16,7 @@ from fabcoord.members.roles import Permission
 from fabcoord.queue import estimates
 from fabcoord.queue import jobs as queue
 from fabcoord.slicing import presets
+from fabcoord.store.sqlite import Database
 
 jobs = Resource("jobs", __name__)
 
@@ -40,13 +41,14 @@ def search() -> Any:
             db, states=states, member=request.args.get("member", ""),
             before=str(before) if before is not None else None, limit=limit,
         )  # fmt: skip
+        items = queue.as_seen_by(db, member(), items)
     return page(items, following)
 
 
 @jobs.route_to("GET", "/jobs/<job_id>", Permission.READ, "One job", answer="Job")
 def show(job_id: str) -> Any:
     with lab().store.reading() as db:
-        return queue.get(db, job_id)
+        return _seen(db, job_id)
 
 
 @jobs.route_to(
@@ -56,14 +58,14 @@ def show(job_id: str) -> Any:
 def change(job_id: str, body: dict[str, Any]) -> Any:
     with lab().store.writing(durable=True) as db:
         queue.update(db, member(), job_id, body, wanted_version(), lab().preparation.print_rules)
-        return queue.get(db, job_id)
+        return _seen(db, job_id)
 
 
 def _register_verb(verb: str) -> None:
     def act(job_id: str, body: dict[str, Any]) -> Any:
         with lab().store.writing(durable=True) as db:
             queue.act(db, lab().preparation, member(), job_id, verb, body["reason"])
-            return queue.get(db, job_id)
+            return _seen(db, job_id)
 
     act.__name__ = verb
     jobs.route_to(
@@ -90,5 +92,9 @@ def list_presets() -> Any:
 )  # fmt: skip
 def estimate(body: dict[str, Any]) -> Any:
     with lab().store.writing() as db:
-        file = library.file(db, body["file_id"])
+        file = library.file(db, body["file_id"], member())
         return estimates.estimate(db, lab().preparation, file, body)
+
+
+def _seen(db: Database, job_id: str) -> dict[str, Any]:
+    return queue.as_seen_by(db, member(), [queue.get(db, job_id)])[0]

@@ -20,11 +20,13 @@ class DesignChange(Schema):
     description = fields.String(validate=_long)
     tags = fields.List(fields.String(validate=_short), validate=validate.Length(max=20))
     attribution = fields.String(validate=_short)
+    visibility = fields.String(validate=_short)
 
 
 class ForkRequest(Schema):
     licence = fields.String(load_default="", validate=_short)
-    visibility = fields.String(load_default="lab", validate=validate.OneOf(["lab", "private"]))
+    visibility = fields.String(load_default="lab", validate=_short)
+    title = fields.String(load_default="", validate=_short)
 
 
 class RenderRequest(Schema):
@@ -129,3 +131,91 @@ class PairingRequest(Schema):
 
 class PairingCode(Schema):
     code = fields.String(required=True, validate=_short)
+
+
+class Restoring(Schema):
+    revision = fields.Integer(required=True, strict=True)
+    note = fields.String(load_default="", validate=validate.Length(max=2000))
+
+
+class DocumentationChange(Schema):
+    text = fields.String(required=True)
+    note = fields.String(load_default="", validate=_short)
+    version = fields.Integer(allow_none=True, strict=True, load_default=None)
+
+
+class DocumentationRestoring(Schema):
+    version = fields.Integer(required=True, strict=True)
+
+
+class Like(Schema):
+    likes = fields.Boolean(load_default=True)
+
+
+class NewComment(Schema):
+    text = fields.String(required=True, validate=_long)
+    parent_id = fields.String(allow_none=True, load_default=None, validate=_short)
+
+
+class CommentChange(Schema):
+    text = fields.String(required=True, validate=_long)
+
+
+class NewMake(Schema):
+    job_id = fields.String(allow_none=True, load_default=None, validate=_short)
+    revision = fields.Integer(allow_none=True, load_default=None, strict=True)
+    machine = fields.String(load_default="", validate=_short)
+    material = fields.String(load_default="", validate=_short)
+    quality = fields.String(load_default="", validate=_short)
+    nozzle_mm = fields.Float(allow_none=True, load_default=None, validate=validate.Range(0.05, 5))
+    layer_mm = fields.Float(allow_none=True, load_default=None, validate=validate.Range(0.01, 5))
+    outcome = fields.String(required=True, validate=_short)
+    note = fields.String(load_default="", validate=_long)
+
+
+class MakeChange(Schema):
+    outcome = fields.String(validate=_short)
+    note = fields.String(validate=_long)
+
+
+class PictureChange(Schema):
+    caption = fields.String(validate=_short)
+    is_main = fields.Boolean()
+
+
+class NewCollection(Schema):
+    title = fields.String(required=True, validate=_short)
+    description = fields.String(load_default="", validate=_long)
+    visibility = fields.String(load_default="lab", validate=_short)
+
+
+class CollectionChange(Schema):
+    title = fields.String(validate=_short)
+    description = fields.String(validate=_long)
+    visibility = fields.String(validate=_short)
+
+
+class CollectionItem(Schema):
+    design_id = fields.String(required=True, validate=_short)
+
+
+class CollectionOrder(Schema):
+    designs = fields.List(
+        fields.String(validate=_short), required=True, validate=validate.Length(max=1000)
+    )
+
+
+class NewReport(Schema):
+    kind = fields.String(required=True, validate=_short)
+    id = fields.String(required=True, validate=_short)
+    reason = fields.String(required=True, validate=_long)
+
+
+class Settling(Schema):
+    answer = fields.String(load_default="", validate=_long)
+
+
+class Hiding(Schema):
+    kind = fields.String(required=True, validate=_short)
+    id = fields.String(required=True, validate=_short)
+    reason = fields.String(load_default="", validate=_long)

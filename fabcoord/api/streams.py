@@ -12,10 +12,12 @@ from typing import Any
 
 from flask import Response, current_app, request
 
+from fabcoord.api.access import member
 from fabcoord.api.context import lab
 from fabcoord.api.routing import Resource
+from fabcoord.designs import visibility
 from fabcoord.errors import BadInput, TooBusy
-from fabcoord.members.roles import Permission
+from fabcoord.members.roles import Member, Permission
 from fabcoord.store import events as outbox
 from fabcoord.store.database import Store
 
@@ -86,7 +88,7 @@ def stream() -> Any:
         places.take()
         response.call_on_close(places.free)
         response.response = _lines(
-            store, after, request.args.get("printer"), request.args.get("job")
+            store, member(), after, request.args.get("printer"), request.args.get("job")
         )
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
@@ -101,7 +103,9 @@ def event_number(text: str) -> int:
         raise BadInput("Last-Event-ID and after are the number of an event.") from error
 
 
-def _lines(store: Store, after: int, printer_id: str | None, job_id: str | None) -> Iterator[str]:
+def _lines(
+    store: Store, viewer: Member, after: int, printer_id: str | None, job_id: str | None
+) -> Iterator[str]:
     ends = time.monotonic() + _LONGEST_STREAM_S
     # A little chance in the delay, so that a restart is not followed by a stampede.
     yield f"retry: {random.randint(500, 3000)}\n\n"  # noqa: S311
@@ -112,7 +116,12 @@ def _lines(store: Store, after: int, printer_id: str | None, job_id: str | None)
             news = outbox.since(
                 db, after, printer_id=printer_id, job_id=job_id, limit=_EVENTS_AT_ONCE
             )
-        for event in news:
+            told = [
+                event
+                for event in news
+                if visibility.may_see_event(db, viewer, event.kind, event.data)
+            ]
+        for event in told:
             yield f"id: {event.seq}\nevent: {event.kind}\ndata: {_data(event)}\n\n"
         # What is about something else is not looked at again.
         after = news[-1].seq if len(news) == _EVENTS_AT_ONCE else max(after, newest)

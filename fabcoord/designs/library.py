@@ -7,9 +7,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from fabcoord.designs import checks, licences, lineage
+from fabcoord.designs import checks, facets, licences, lineage
+from fabcoord.designs import tags as spelling
+from fabcoord.designs import visibility as rules
 from fabcoord.designs.lineage import Source
-from fabcoord.errors import BadInput, NotAllowed, NotFound, Stale
+from fabcoord.designs.revisions import content_sha256
+from fabcoord.errors import BadInput, Conflict, NotAllowed, NotFound, Stale
 from fabcoord.members.roles import Member, Permission
 from fabcoord.store.database import Row, row, rows, value
 from fabcoord.store.events import emit
@@ -17,7 +20,6 @@ from fabcoord.store.sqlite import Database
 from fabcoord.store.values import new_id, now
 
 _LONGEST_TITLE = 200
-_MOST_TAGS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +51,14 @@ def create(
     forked_from: str | None = None,
     visibility: str = "lab",
     sources: Sequence[Source] = (),
+    note: str = "",
 ) -> str:
     """Store a design with its first revision and have its files checked; returns its id.
 
-    ``visibility`` is ``lab``, or ``private``: then it is not listed for others. ``sources`` is
-    what it was made from. Raises LicenceConflict where they do not allow its licence.
+    Args:
+        visibility: ``private``, ``lab`` or ``public``, see `visibility.Visibility`.
+        sources: what it was made from. Raises LicenceConflict where they do not allow its licence.
+        note: of the first revision.
     """
     owner.require(Permission.CONTRIBUTE)
     if not files:
@@ -66,12 +71,12 @@ def create(
         " forked_from, visibility, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             *(design_id, _title(title), owner.id, licence, description),
-            *(json.dumps(_tags(tags or [])), attribution, forked_from, visibility, now()),
+            *(_tags(tags or []), attribution, forked_from, rules.normalise(visibility), now()),
         ),
     )
     lineage.record(db, design_id, sources)
     emit(db, "design.created", member_id=owner.id, actor=owner.name, design_id=design_id)
-    _add_revision(db, owner, design_id, 1, files, "")
+    _add_revision(db, owner, design_id, 1, files, note)
     return design_id
 
 
@@ -85,9 +90,20 @@ def add_revision(
     lineage.require_revision(
         db, design_id, [one.sha256 for one in files if one.derived_from is None]
     )
-    newest = value(db, "SELECT max(number) FROM revisions WHERE design_id = ?", (design_id,))
-    _add_revision(db, author, design_id, newest + 1, files, note)
-    return int(newest) + 1
+    return _add_revision(db, author, design_id, _newest_number(db, design_id) + 1, files, note)
+
+
+def restore(db: Database, author: Member, design_id: str, number: int, note: str = "") -> int:
+    """Add a revision that equals an older one; returns its number."""
+    require_owner(db, author, design_id)
+    files = stored_files(db, design_id, number)
+    if not files:
+        raise NotFound(f"This design has no revision {number}.")
+    newest = _newest_number(db, design_id)
+    if newest == number:
+        raise Conflict(f"Revision {number} is the newest: there is nothing to restore.")
+    said = note or f"Revision {number} restored."
+    return _add_revision(db, author, design_id, newest + 1, files, said, restored_from=number)
 
 
 def fork(
@@ -97,6 +113,7 @@ def fork(
     *,
     licence: str = "",
     visibility: str = "lab",
+    title: str = "",
 ) -> str:
     """A copy of the newest revision that belongs to ``member`` and names where it came from.
 
@@ -104,22 +121,18 @@ def fork(
     allow it; what may be changed for oneself alone can be forked as ``private``.
     """
     parent = get(db, design_id)
-    files = [
-        NewFile(item["name"], item["sha256"], item["size"], item["format"], item["derived_from"])
-        for item in parent["revision"]["files"]
-    ]
-    attribution = parent["attribution"] or f"{parent['title']} by {parent['owner']}"
     return create(
         db,
         member,
-        title=parent["title"],
+        title=title or parent["title"],
         licence=licence or parent["licence"],
-        files=files,
+        files=stored_files(db, design_id, parent["revision"]["number"]),
         description=parent["description"],
         tags=parent["tags"],
-        attribution=attribution,
+        attribution=parent["attribution"] or f"{parent['title']} by {parent['owner']}",
         forked_from=design_id,
-        visibility=visibility,
+        # What was copied from a private design stays private until its new owner says otherwise.
+        visibility="private" if parent["visibility"] == "private" else visibility,
         sources=[lineage.of_design(db, design_id)],
     )
 
@@ -127,19 +140,22 @@ def fork(
 def update(
     db: Database, member: Member, design_id: str, changes: dict[str, Any], version: int | None
 ) -> None:
-    """Change title, licence, description, tags or attribution.
+    """Change title, licence, description, tags, attribution or visibility.
 
     Raises Stale when ``version`` (from If-Match) is not the present one.
     """
     require_owner(db, member, design_id)
     licence = licences.normalise(changes["licence"]) if "licence" in changes else None
-    if licence is not None:
-        shared = get(db, design_id)["visibility"] != "private"
-        lineage.require_change(db, design_id, licence, shared=shared)
+    seen_by = rules.normalise(changes["visibility"]) if "visibility" in changes else None
+    if licence is not None or seen_by is not None:
+        present = get(db, design_id)
+        shared = (seen_by or present["visibility"]) != rules.Visibility.PRIVATE
+        lineage.require_change(db, design_id, licence or present["licence"], shared=shared)
     made = {
         "title": _title(changes["title"]) if "title" in changes else None,
         "licence": licence,
-        "tags": json.dumps(_tags(changes["tags"])) if "tags" in changes else None,
+        "tags": _tags(changes["tags"]) if "tags" in changes else None,
+        "visibility": seen_by,
         "description": changes.get("description"),
         "attribution": changes.get("attribution"),
     }
@@ -148,89 +164,88 @@ def update(
         "UPDATE designs SET version = version + 1, title = coalesce(:title, title),"
         " licence = coalesce(:licence, licence), tags = coalesce(:tags, tags),"
         " description = coalesce(:description, description),"
+        " visibility = coalesce(:visibility, visibility),"
         " attribution = coalesce(:attribution, attribution)"
         " WHERE id = :id AND (:version IS NULL OR version = :version) RETURNING id",
         {**made, "id": design_id, "version": version},
     )
     if changed is None:
         raise Stale("The design was changed since you read it.", hint="Read it again first.")
-    emit(db, "design.changed", member_id=member.id, actor=member.name, design_id=design_id)
+    facets.refresh(db, design_id)
+    emit(
+        db, "design.changed", member_id=member.id, actor=member.name, design_id=design_id,
+        fields=sorted(changes),
+    )  # fmt: skip
 
 
 def delete(db: Database, member: Member, design_id: str) -> None:
-    """Take the design out of the library; prints and revisions that name it stay readable."""
+    """Take the design out of the library; prints and revisions that name it stay readable.
+
+    Its bytes go with a garbage collection some weeks later; until then `undelete` brings it back.
+    """
     require_owner(db, member, design_id)
     db.conn.execute("UPDATE designs SET deleted_at = ? WHERE id = ?", (now(), design_id))
+    facets.refresh(db, design_id)
     emit(db, "design.deleted", member_id=member.id, actor=member.name, design_id=design_id)
 
 
-def get(db: Database, design_id: str) -> dict[str, Any]:
-    """The design in the shape of the API, with its newest revision. Raises NotFound."""
+def undelete(db: Database, member: Member, design_id: str) -> None:
+    """Bring a removed design back, while its files are still kept."""
+    design = row(db, "SELECT owner_id, deleted_at FROM designs WHERE id = ?", (design_id,))
+    if design is None or design["deleted_at"] is None:
+        raise NotFound("There is no such design among the removed ones.")
+    if design["owner_id"] != member.id:
+        member.require(Permission.MODERATE)
+    back = row(
+        db,
+        "UPDATE designs SET deleted_at = NULL WHERE id = ? AND purged_at IS NULL RETURNING id",
+        (design_id,),
+    )
+    if back is None:
+        raise Conflict("Its files are gone for good.", hint="Upload them again.")
+    facets.refresh(db, design_id)
+    emit(db, "design.restored", member_id=member.id, actor=member.name, design_id=design_id)
+
+
+def get(db: Database, design_id: str, viewer: Member | None = None) -> dict[str, Any]:
+    """The design in the shape of the API, with its newest revision. Raises NotFound.
+
+    With a ``viewer`` also when that member may not see it. Routes with a design in their path
+    are guarded already; what names one in its body has to say who asks.
+    """
     found = row(
         db,
         "SELECT designs.*, members.name AS owner FROM designs JOIN members"
         " ON members.id = owner_id WHERE designs.id = ? AND deleted_at IS NULL",
         (design_id,),
     )
-    if found is None:
+    if found is None or (viewer is not None and not rules.may_see(viewer, found)):
         raise NotFound("There is no such design.")
-    return _shape(db, found)
-
-
-def search(
-    db: Database,
-    *,
-    text: str = "",
-    tag: str = "",
-    licence: str = "",
-    owner: str = "",
-    viewer: Member | None = None,
-    before: int | None = None,
-    limit: int = 50,
-) -> tuple[list[dict[str, Any]], int | None]:
-    """Designs newest first, and where the next page begins (or None).
-
-    ``text`` is full-text: every word must occur, accents and case folded, the last as a prefix.
-    """
-    found = rows(
-        db,
-        "SELECT designs.*, members.name AS owner FROM designs"
-        " JOIN members ON members.id = owner_id"
-        " WHERE deleted_at IS NULL AND (:before IS NULL OR number < :before)"
-        " AND (visibility != 'private' OR owner_id = :viewer)"
-        " AND (:match = '' OR number IN"
-        "   (SELECT rowid FROM designs_search WHERE designs_search MATCH :match))"
-        " AND (:tag = '' OR EXISTS (SELECT 1 FROM json_each(tags) WHERE value = :tag))"
-        " AND (:licence = '' OR licence = :licence) AND (:owner = '' OR members.name = :owner)"
-        " ORDER BY number DESC LIMIT :limit",
-        {
-            "before": before,
-            "viewer": viewer.id if viewer else "",
-            "match": _match(text),
-            "tag": tag,
-            "licence": licence,
-            "owner": owner,
-            "limit": limit + 1,
-        },
-    )
-    more = found[limit - 1]["number"] if len(found) > limit else None
-    return [_shape(db, item) for item in found[:limit]], more
+    return shape(db, found)
 
 
 def revisions(db: Database, design_id: str) -> list[dict[str, Any]]:
     """All revisions of a design, newest first, in the shape of the API."""
     get(db, design_id)
     found = rows(
-        db, "SELECT * FROM revisions WHERE design_id = ? ORDER BY number DESC", (design_id,)
+        db,
+        "SELECT revisions.*, members.name AS author FROM revisions"
+        " JOIN members ON members.id = author_id WHERE design_id = ? ORDER BY number DESC",
+        (design_id,),
     )
     return [_revision(db, item) for item in found]
 
 
-def file(db: Database, file_id: str) -> dict[str, Any]:
-    """One file in the shape of the API, plus ``design_id`` and ``revision``. Raises NotFound."""
+def file(db: Database, file_id: str, viewer: Member | None = None) -> dict[str, Any]:
+    """One file in the shape of the API, plus ``design_id`` and ``revision``. Raises NotFound.
+
+    With a ``viewer`` also when that member may not see the design, as `get`.
+    """
     found = row(db, "SELECT * FROM files WHERE id = ?", (file_id,))
     if found is None:
         raise NotFound("There is no such file.")
+    if viewer is not None:
+        rules.require_design(db, viewer, found["design_id"])
     return _file(db, found) | {"design_id": found["design_id"], "revision": found["revision"]}
 
 
@@ -244,13 +259,79 @@ def files_of(db: Database, design_id: str, revision: int) -> list[dict[str, Any]
     return [_file(db, item) for item in found]
 
 
+def stored_files(db: Database, design_id: str, number: int) -> list[NewFile]:
+    """The files of a revision, to be in another one as well."""
+    found = rows(
+        db,
+        "SELECT name, sha256, size, format, derived_from FROM files"
+        " WHERE design_id = ? AND revision = ? ORDER BY rowid",
+        (design_id, number),
+    )
+    return [NewFile(**item) for item in found]
+
+
+def require_owner(db: Database, member: Member, design_id: str) -> None:
+    """Raise NotFound or NotAllowed unless ``member`` may change this design."""
+    design = row(db, "SELECT * FROM designs WHERE id = ? AND deleted_at IS NULL", (design_id,))
+    if design is None or not rules.may_see(member, design):
+        raise NotFound("There is no such design.")
+    if design["owner_id"] != member.id and not member.may(Permission.MODERATE):
+        raise NotAllowed("This design belongs to someone else.", hint="Fork it to change it.")
+
+
+def shape(db: Database, found: Row) -> dict[str, Any]:
+    """A design's row (with the ``owner``'s name) in the shape of the API."""
+    design_id = found["id"]
+    newest = row(
+        db,
+        "SELECT revisions.*, members.name AS author FROM revisions"
+        " JOIN members ON members.id = author_id"
+        " WHERE design_id = ? ORDER BY number DESC LIMIT 1",
+        (design_id,),
+    )
+    counted = row(db, _COUNTS, {"id": design_id}) or {}
+    kept = (
+        *("id", "title", "owner", "licence", "description", "attribution", "forked_from"),
+        *("visibility", "created_at", "version", "hidden_reason"),
+    )
+    main = found["main_picture_id"]
+    return {
+        **{name: found[name] for name in kept},
+        "tags": json.loads(found["tags"]),
+        "parents": [source.as_dict() for source in lineage.of(db, design_id)],
+        "revision": _revision(db, newest) if newest else None,
+        "picture_url": f"/api/v1/pictures/{main}/small" if main else None,
+        "is_hidden": found["hidden_at"] is not None,
+        "likes": counted["likes"],
+        "comments": counted["comments"],
+        "makes": {name: counted[name] for name in ("good", "flawed", "failed")},
+    }
+
+
+_COUNTS = (
+    "SELECT (SELECT count(*) FROM likes WHERE design_id = :id) AS likes,"
+    " (SELECT count(*) FROM comments WHERE design_id = :id AND deleted_at IS NULL"
+    "  AND hidden_at IS NULL) AS comments,"
+    " coalesce(sum(outcome = 'good'), 0) AS good, coalesce(sum(outcome = 'flawed'), 0) AS flawed,"
+    " coalesce(sum(outcome = 'failed'), 0) AS failed"
+    " FROM makes WHERE design_id = :id AND deleted_at IS NULL AND hidden_at IS NULL"
+)
+
+
 def _add_revision(
-    db: Database, author: Member, design_id: str, number: int, files: list[NewFile], note: str
-) -> None:
+    db: Database,
+    author: Member,
+    design_id: str,
+    number: int,
+    files: list[NewFile],
+    note: str,
+    restored_from: int | None = None,
+) -> int:
+    sha256 = content_sha256((new.sha256, new.name) for new in files)
     db.conn.execute(
-        "INSERT INTO revisions (design_id, number, author_id, note, created_at)"
-        " VALUES (?, ?, ?, ?, ?)",
-        (design_id, number, author.id, note, now()),
+        "INSERT INTO revisions (design_id, number, author_id, note, created_at, sha256,"
+        " restored_from) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        (design_id, number, author.id, note, now(), sha256, restored_from),
     )
     for new in files:
         db.conn.execute(
@@ -266,55 +347,24 @@ def _add_revision(
             new.claim(db)
         if new.keep is not None:
             db.before_commit.append(new.keep)
+    names = " ".join(new.name for new in files)
+    db.conn.execute("UPDATE designs SET file_names = ? WHERE id = ?", (names, design_id))
+    facets.refresh(db, design_id)
     emit(
         db, "revision.created", member_id=author.id, actor=author.name, design_id=design_id,
         number=number,
     )  # fmt: skip
+    return number
 
 
-def require_owner(db: Database, member: Member, design_id: str) -> None:
-    """Raise NotFound or NotAllowed unless ``member`` may change the design."""
-    owner = value(
-        db, "SELECT owner_id FROM designs WHERE id = ? AND deleted_at IS NULL", (design_id,)
-    )
-    if owner is None:
-        raise NotFound("There is no such design.")
-    if owner != member.id and not member.may(Permission.RUN_PRINTERS):
-        raise NotAllowed("This design belongs to someone else.", hint="Fork it to change it.")
-
-
-def _shape(db: Database, found: Row) -> dict[str, Any]:
-    newest = row(
-        db,
-        "SELECT * FROM revisions WHERE design_id = ? ORDER BY number DESC LIMIT 1",
-        (found["id"],),
-    )
-    kept = (
-        "id",
-        "title",
-        "owner",
-        "licence",
-        "description",
-        "attribution",
-        "forked_from",
-        "visibility",
-    )
-    return {
-        **{name: found[name] for name in kept},
-        "tags": json.loads(found["tags"]),
-        "revision": _revision(db, newest) if newest else None,
-        "created_at": found["created_at"],
-        "version": found["version"],
-    }
+def _newest_number(db: Database, design_id: str) -> int:
+    return int(value(db, "SELECT max(number) FROM revisions WHERE design_id = ?", (design_id,)))
 
 
 def _revision(db: Database, found: Row) -> dict[str, Any]:
-    return {
-        "number": found["number"],
-        "note": found["note"],
-        "created_at": found["created_at"],
-        "files": files_of(db, found["design_id"], found["number"]),
-    }
+    kept = ("number", "author", "note", "created_at", "sha256", "restored_from")
+    files = files_of(db, found["design_id"], found["number"])
+    return {**{name: found[name] for name in kept}, "files": files}
 
 
 def _file(db: Database, found: Row) -> dict[str, Any]:
@@ -338,14 +388,5 @@ def _title(text: str) -> str:
     return title
 
 
-def _tags(tags: list[str]) -> list[str]:
-    cleaned = dict.fromkeys(" ".join(tag.split()).lower()[:50] for tag in tags)
-    return [tag for tag in cleaned if tag][:_MOST_TAGS]
-
-
-def _match(text: str) -> str:
-    """An FTS5 expression for the words of ``text``; quoted, so that no syntax gets through."""
-    # A NUL would end the expression, quote or not.
-    words = [word.replace('"', "").replace("\0", "") for word in text.split()[:10]]
-    quoted = [f'"{word}"' for word in words if word]
-    return " ".join(quoted) + "*" if quoted else ""
+def _tags(given: list[str]) -> str:
+    return json.dumps(spelling.normalise(given), ensure_ascii=False)

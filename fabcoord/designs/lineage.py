@@ -21,7 +21,7 @@ class Source:
         licence: the SPDX expression under which it was taken; licences once given stay given.
         parent_id: its id where it is a design of this lab.
         url: where it can be found, for what comes from elsewhere.
-        sha256: of its bundle or file, where that is known.
+        sha256: of the content of its revision (`revisions.content_sha256`), where that is known.
     """
 
     title: str
@@ -49,14 +49,17 @@ def of_design(db: Database, design_id: str) -> Source:
     """A design of this lab as the source of another. Raises NotFound."""
     found = row(
         db,
-        "SELECT designs.*, members.name AS owner FROM designs JOIN members"
-        " ON members.id = owner_id WHERE designs.id = ?",
+        "SELECT designs.*, members.name AS owner, (SELECT sha256 FROM revisions"
+        " WHERE design_id = designs.id ORDER BY number DESC LIMIT 1) AS sha256"
+        " FROM designs JOIN members ON members.id = owner_id WHERE designs.id = ?",
         (design_id,),
     )
     if found is None:
         raise NotFound("There is no such design.")
     author = found["attribution"] or found["owner"]
-    return Source(found["title"], found["licence"], author, parent_id=design_id)
+    return Source(
+        found["title"], found["licence"], author, parent_id=design_id, sha256=found["sha256"]
+    )
 
 
 def require(

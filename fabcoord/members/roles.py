@@ -22,6 +22,7 @@ class Permission(StrEnum):
 
     READ = "read"  # see designs, printers and the queue
     CONTRIBUTE = "contribute"  # upload designs
+    MODERATE = "moderate"  # see and hide what others brought, settle reports
     PRINT = "print"  # ask for prints, and change one's own
     CLEAR_PLATE = "clear plate"  # state that a plate is clear
     RUN_PRINTERS = "run printers"  # pause, cancel, maintenance, resolve, anybody's jobs
@@ -32,7 +33,7 @@ class Permission(StrEnum):
 _MEMBER = frozenset(
     {Permission.READ, Permission.CONTRIBUTE, Permission.PRINT, Permission.CLEAR_PLATE}
 )
-_STAFF = _MEMBER | {Permission.RUN_PRINTERS, Permission.MANAGE_PRINTERS}
+_STAFF = _MEMBER | {Permission.MODERATE, Permission.RUN_PRINTERS, Permission.MANAGE_PRINTERS}
 
 GRANTS: dict[Role, frozenset[Permission]] = {
     Role.KIOSK: frozenset({Permission.READ, Permission.CLEAR_PLATE}),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fabcoord.designs import library
+from fabcoord.designs import library, visibility
 from fabcoord.designs.licences import AS_SHIPPED, PrintRules
 from fabcoord.errors import BadInput, Conflict, NotFound, Stale
 from fabcoord.members.roles import Member, Permission
@@ -40,7 +40,7 @@ def create(db: Database, preparation: Preparation, member: Member, asked: dict[s
     _, rules = policy.current(db, preparation.default)
     if full := limits.why_no_more_queued(db, rules, member.id):
         raise Conflict(full, hint="Wait until one of them has been printed, or cancel one.")
-    design = library.get(db, asked["design_id"])
+    design = library.get(db, asked["design_id"], member)
     revision = asked.get("revision")
     if revision is None:
         revision = design["revision"]["number"]
@@ -204,6 +204,25 @@ def get_row(db: Database, job_id: str) -> Row:
     if found is None:
         raise NotFound("There is no such job.")
     return found
+
+
+def as_seen_by(
+    db: Database, viewer: Member | None, found: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """Jobs, or what tells of one, without what they print where ``viewer`` may not see that.
+
+    Takes and gives dicts with ``id`` and ``title`` of jobs in the shape of the API. A job's own
+    member always sees it.
+    """
+    seen = []
+    for job in found:
+        design = row(db, "SELECT * FROM designs WHERE id = ?", (job["design_id"],))
+        is_own = viewer is not None and viewer.name == job["member"]
+        if is_own or design is None or visibility.may_see(viewer, design):
+            seen.append(job)
+        else:
+            seen.append(visibility.hide_title(job))
+    return seen
 
 
 def _now_paid(db: Database, job: Row, rules: PrintRules) -> None:

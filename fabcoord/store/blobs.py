@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Self
 
@@ -75,6 +77,37 @@ class BlobStore:
             raise NotFound("That is not a SHA-256 in lower-case hexadecimal.")
         return self.root / sha256[:2] / sha256
 
+    def all(self) -> list[str]:
+        """The hashes of all blobs that lie here."""
+        found = self.root.glob("[0-9a-f][0-9a-f]/*")
+        return sorted(path.name for path in found if _SHA256.fullmatch(path.name))
+
+    def remove_old(self, sha256: str, grace_s: float) -> int | None:
+        """Remove a blob unless it was stored, or stored once more, within ``grace_s`` seconds.
+
+        Returns its size in bytes, or None where it stays. Only garbage collection calls this.
+        """
+        place = self.place(sha256)
+        with self.locked(exclusive=True):
+            try:
+                facts = place.stat()
+            except FileNotFoundError:
+                return None
+            if facts.st_mtime > time.time() - grace_s:
+                return None
+            place.unlink()
+            return facts.st_size
+
+    @contextlib.contextmanager
+    def locked(self, *, exclusive: bool) -> Iterator[None]:
+        """Between processes: those that store share it, the one that removes has it alone."""
+        descriptor = os.open(self.root.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH)
+            yield
+        finally:
+            os.close(descriptor)
+
     def sweep_incoming(self) -> None:
         """Remove what uploads left behind that never ended, older than a day."""
         for path in self._incoming.iterdir():
@@ -123,14 +156,19 @@ class BlobWriter:
         """Make it a blob, durably, and return its SHA-256; the same bytes are stored once."""
         sha256 = self._hash.hexdigest()
         place = self._store.place(sha256)
-        if place.is_file():
-            self.discard()
-            return sha256
-        self.sync()
-        self.file.close()
-        place.parent.mkdir(exist_ok=True)
-        self.temporary_path.chmod(0o644)
-        self.temporary_path.replace(place)
+        if not place.is_file():
+            self.sync()
+        with self._store.locked(exclusive=False):
+            if place.is_file():
+                os.utime(place)  # as fresh as a new one, for whoever removes what is old
+                self.discard()
+                return sha256
+            self.sync()
+            self.file.close()
+            place.parent.mkdir(exist_ok=True)
+            self.temporary_path.chmod(0o644)
+            os.utime(self.temporary_path)
+            self.temporary_path.replace(place)
         for directory in (place.parent, place.parent.parent):
             fsync_directory(directory)
         return sha256

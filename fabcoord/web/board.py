@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from fabcoord.members.roles import Member
 from fabcoord.printers import machines
 from fabcoord.queue import attempts, printers
 from fabcoord.queue import jobs as queue
@@ -103,10 +104,10 @@ class Board:
         return " · ".join(told) or "All quiet"
 
 
-def read(db: Database) -> Board:
-    """The board as it is now."""
-    open_jobs = queue.open_jobs(db)
-    cards = [_card(db, printer) for printer in printers.everyone(db)]
+def read(db: Database, viewer: Member) -> Board:
+    """The board as it is now, for who looks at it."""
+    open_jobs = queue.as_seen_by(db, viewer, queue.open_jobs(db))
+    cards = [_card(db, viewer, printer) for printer in printers.everyone(db)]
     waiting = [job for job in open_jobs if job["state"] == JobState.QUEUED]
     return Board(
         cards=sorted(cards, key=lambda card: card.urgency),
@@ -117,7 +118,7 @@ def read(db: Database) -> Board:
     )
 
 
-def _card(db: Database, printer: dict[str, Any]) -> Card:
+def _card(db: Database, viewer: Member, printer: dict[str, Any]) -> Card:
     attempt = printers.open_attempt(db, printer["id"])
     plate = printer["plate_attempt_id"]
     state = attempt["state"] if attempt else None
@@ -133,10 +134,14 @@ def _card(db: Database, printer: dict[str, Any]) -> Card:
         model=models[printer["machine"]].name if printer["machine"] in models else "",
         look=look,
         attempt=attempt,
-        job=queue.get(db, attempt["job_id"]) if attempt else None,
-        left=queue.get(db, attempts.get_row(db, plate)["job_id"])
+        job=_job(db, viewer, attempt["job_id"]) if attempt else None,
+        left=_job(db, viewer, attempts.get_row(db, plate)["job_id"])
         if plate and attempt is None
         else None,
         settle=state == AttemptState.UNKNOWN or (in_trouble and state in LIVE),
         controls=tuple(kind for kind in APPLIES_TO if state in APPLIES_TO[kind]),
     )
+
+
+def _job(db: Database, viewer: Member, job_id: str) -> dict[str, Any]:
+    return queue.as_seen_by(db, viewer, [queue.get(db, job_id)])[0]

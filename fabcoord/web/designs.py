@@ -10,7 +10,9 @@ from fabcoord.api import intake
 from fabcoord.api.access import member
 from fabcoord.api.context import lab
 from fabcoord.designs import checks, library
+from fabcoord.designs import search as finding
 from fabcoord.designs.library import NewFile
+from fabcoord.designs.search import Asked
 from fabcoord.errors import FabcoordError, TooLarge
 from fabcoord.members.roles import Permission, Role
 from fabcoord.queue import estimates
@@ -31,7 +33,7 @@ def start() -> Response:
         return go("/kiosk")
     with lab().store.reading() as db:
         mine, _ = queue.search(db, member=member().name, limit=6)
-        shelf, more = library.search(db, limit=_SHELF)
+        shelf, more = finding.search(db, Asked(), member(), limit=_SHELF)
         listening = live.listen(db, "/", live.QUEUE + live.DESIGNS)
         pictured = _pictured(db, shelf)
     return show(
@@ -44,8 +46,8 @@ def start() -> Response:
 def shelf() -> Response:
     text, before = request.args.get("q", ""), request.args.get("before")
     with lab().store.reading() as db:
-        found, following = library.search(
-            db, text=text, before=number(before, "before") if before else None, limit=_PAGE
+        found, following = finding.search(
+            db, Asked(text=text), member(), cursor=before or None, limit=_PAGE
         )
         pictured = _pictured(db, found)
     return show("designs.html", designs=found, q=text, following=following, pictured=pictured)
@@ -82,7 +84,7 @@ def estimate(design_id: str) -> Response:
     try:
         asked = _asked(design_id)
         with lab().store.writing() as db:
-            file = library.file(db, asked["file_id"])
+            file = library.file(db, asked["file_id"], member())
             said = estimates.estimate(db, lab().preparation, file, asked)
     except FabcoordError as error:
         return show("_estimate.html", design_id=design_id, error=error)

@@ -32,6 +32,7 @@ def overview() -> Response:
         found, following = queue.search(
             db, member=member().name if whose == "mine" else "", before=before, limit=_PAGE
         )
+        found = queue.as_seen_by(db, member(), found)
         url = f"/jobs?whose={whose}"
         listening = live.listen(db, url, live.QUEUE) if before is None else None
     return show("jobs.html", jobs=found, whose=whose, following=following, live=listening)
@@ -40,7 +41,7 @@ def overview() -> Response:
 @jobs.page("GET", "/jobs/<job_id>", Permission.READ)
 def one(job_id: str) -> Response:
     with lab().store.reading() as db:
-        job = queue.get(db, job_id)
+        (job,) = queue.as_seen_by(db, member(), [queue.get(db, job_id)])
         file = _file(db, job)
         names = {printer["id"]: printer["name"] for printer in fleet.everyone(db)}
         listening = live.listen(

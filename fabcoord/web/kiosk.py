@@ -19,7 +19,7 @@ kiosk = Pages("kiosk")
 @kiosk.page("GET", "/kiosk", Permission.READ)
 def screen() -> Response:
     with lab().store.reading() as db:
-        now = board.read(db)
+        now = board.read(db, member())
         listening = live.listen(db, "/kiosk", live.QUEUE + live.PRINTERS, moving=now.moving)
     return show("kiosk.html", board=now, live=listening)
 

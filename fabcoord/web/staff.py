@@ -102,7 +102,7 @@ def revoke(agent_id: str) -> Response:
 
 def _overview(status: int = 200, **facts: Any) -> Response:
     with lab().store.reading() as db:
-        now = board.read(db)
+        now = board.read(db, member())
         known = agents.everyone(db)
         listening = live.listen(
             db, _URL, live.QUEUE + live.PRINTERS + live.AGENTS, moving=now.moving

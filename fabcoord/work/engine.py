@@ -37,11 +37,13 @@ class Task:
             whether to stop; returns what writes the result. It is called in the transaction that
             ends the run, and only if this worker still holds it.
         gave_up: writes into the subject that there will be no result, and why.
+        every_s: how often it is done by the clock; None for only when asked for.
     """
 
     kind: str
     work: Callable[[str, Callable[[], bool]], Commit]
     gave_up: Callable[[Database, str, str], None]
+    every_s: float | None = None
 
 
 @dataclass
@@ -119,6 +121,9 @@ class Engine:
             swept = ledger.sweep(db)
             for kind, subject in swept.given_up:
                 self.tasks[kind].gave_up(db, subject, "it ended its worker three times")
+            for task in self.tasks.values():
+                if task.every_s is not None:
+                    ledger.enqueue_due(db, task.kind, task.every_s)
         for run_id in swept.waiting:
             self.announce(run_id)
 

@@ -61,6 +61,17 @@ def enqueue(db: Database, kind: str, subject: str, *, priority: int = 0) -> str:
     return run_id
 
 
+def enqueue_due(db: Database, kind: str, every_s: float) -> None:
+    """Queue a run of this kind when the last one was asked for longer than ``every_s`` ago."""
+    recent = row(
+        db,
+        "SELECT 1 FROM runs WHERE kind = ? AND created_at > ? LIMIT 1",
+        (kind, in_seconds(-every_s)),
+    )
+    if recent is None:
+        enqueue(db, kind, "by the clock")
+
+
 def claim(db: Database, run_id: str, *, lease_s: float = LEASE_S) -> Run | None:
     """Take the run if it waits or its lease has expired; None when it is not to be had."""
     found = row(
