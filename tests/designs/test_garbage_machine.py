@@ -23,7 +23,7 @@ from fabcoord.store.blobs import BlobStore, BlobWriter
 from fabcoord.store.database import Store, rows
 from fabcoord.store.migrations import migrate
 
-CONTENTS = st.sampled_from([f"solid {number}".encode() for number in range(6)])
+CONTENTS = st.sampled_from([f"solid {number}".encode() for number in range(3)])
 WORDS = st.text("abc \n", max_size=12)
 GRACE_S = 3600.0
 _AN_AGE_S = 10 * GRACE_S
@@ -93,6 +93,12 @@ class LibraryMachine(RuleBasedStateMachine):
         """As workers do: the bytes first, and a while later what refers to them."""
         self.awaited.add(self.blobs.add(content))
         return content
+
+    @rule(content=CONTENTS)
+    def leave_old_garbage(self, content: bytes) -> None:
+        sha256 = self.blobs.add(content)
+        if sha256 not in self.awaited:
+            self._age(sha256)
 
     @rule(design_id=designs, content=consumes(stored))
     def refer_to_what_is_stored(self, design_id: str, content: bytes) -> None:
@@ -176,9 +182,8 @@ class LibraryMachine(RuleBasedStateMachine):
 
     @rule()
     def time_passes(self) -> None:
-        long_ago = time.time() - _AN_AGE_S
         for sha256 in set(self.blobs.all()) - self.awaited:
-            os.utime(self.blobs.place(sha256), (long_ago, long_ago))
+            self._age(sha256)
 
     @rule(deleted_kept_s=st.sampled_from([-1.0, 1e6]))
     def collect(self, deleted_kept_s: float) -> None:
@@ -227,6 +232,10 @@ class LibraryMachine(RuleBasedStateMachine):
     def _file(self, content: bytes) -> NewFile:
         return NewFile("part.stl", self.blobs.add(content), len(content), "stl")
 
+    def _age(self, sha256: str) -> None:
+        long_ago = time.time() - _AN_AGE_S
+        os.utime(self.blobs.place(sha256), (long_ago, long_ago))
+
     def _remember(self, design_id: str) -> str:
         with self.store.reading() as db:
             number = library.get(db, design_id)["revision"]["number"]
@@ -248,8 +257,8 @@ def _sha256(content: bytes) -> str:
 
 
 LibraryMachine.TestCase.settings = settings(
-    max_examples=25,
-    stateful_step_count=25,
+    max_examples=40,
+    stateful_step_count=30,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
