@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from fabcoord.designs.visibility import VISIBLE
 from fabcoord.errors import Gone, NotFound
 from fabcoord.members.roles import Member
 from fabcoord.store.database import Row, row, rows, value
@@ -59,12 +60,11 @@ def may_read(db: Database, member: Member, sha256: str, size: int) -> bool:
 
     Only then may the lab say that it has them: else anybody could ask what private designs hold.
     """
+    held = "SELECT 1 FROM files JOIN designs ON designs.id = design_id"
     found = value(
         db,
-        "SELECT 1 FROM files JOIN designs ON designs.id = design_id"
-        " WHERE sha256 = ? AND size = ? AND deleted_at IS NULL"
-        " AND (visibility != 'private' OR owner_id = ?) LIMIT 1",
-        (sha256, size, member.id),
+        f"{held} WHERE sha256 = :sha256 AND size = :size AND {VISIBLE} LIMIT 1",
+        {"sha256": sha256, "size": size, "viewer": member.id},
     )
     return found is not None
 

@@ -198,10 +198,9 @@ class Uploads:
 
     def store_bytes(self, ready: Ready) -> None:
         """Make the bytes of a complete upload a blob."""
-        if not self._blobs.place(ready.sha256).is_file():
-            if not ready.path.is_file():
-                raise Gone("The bytes of that upload are no longer there.", hint=BEGIN_AGAIN)
-            self._blobs.adopt(ready.path, ready.sha256)
+        if not self._blobs.place(ready.sha256).is_file() and not ready.path.is_file():
+            raise Gone("The bytes of that upload are no longer there.", hint=BEGIN_AGAIN)
+        self._blobs.adopt(ready.path, ready.sha256)
 
     def remove_expired(self) -> None:
         """Remove what ran out, and files that belong to nothing. For the clockwork."""

@@ -51,14 +51,20 @@ class BlobStore:
         used when the transaction around it fails.
         """
         place = self.place(sha256)
-        if place.is_file():
-            return
-        place.parent.mkdir(exist_ok=True)
-        try:
-            os.link(path, place)
-        except FileExistsError:
-            return
-        except OSError:  # another file system, or one without links
+        with self.locked(exclusive=False):
+            if place.is_file():
+                os.utime(place)  # as fresh as a new one, for whoever removes what is old
+                return
+            place.parent.mkdir(exist_ok=True)
+            try:
+                os.link(path, place)
+                os.utime(place)
+                is_linked = True
+            except FileExistsError:
+                return
+            except OSError:  # another file system, or one without links
+                is_linked = False
+        if not is_linked:
             self.add_file(path)
             return
         for directory in (place.parent, place.parent.parent):
