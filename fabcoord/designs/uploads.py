@@ -117,7 +117,7 @@ class Uploads:
 
     def find(self, member: Member, upload_id: str) -> Upload:
         """One open upload of this member. Raises NotFound, or Gone when it ran out or was used."""
-        self._spool.interrupt_silent(upload_id)
+        self._spool.settle(upload_id)
         with self._store.reading() as db:
             return records.find(db, member, upload_id)
 
@@ -148,7 +148,8 @@ class Uploads:
         Raises Conflict on another offset than where it stands, InUse, Gone, TooLarge, and Damaged
         when a checksum does not fit.
         """
-        upload = self.find(member, upload_id)
+        with self._store.reading() as db:
+            upload = records.find(db, member, upload_id)
         if upload.is_complete:
             _require_offset(upload, offset)
             if length:

@@ -18,6 +18,7 @@ from fabcoord.store.blobs import fsync_directory
 
 _SILENT_AFTER_S = 5.0
 _LETS_GO_WITHIN_S = 3.0
+_ENDS_WITHIN_S = 1.0
 _ORPHANED_AFTER_S = 3600.0
 _READ_BYTES = 1 << 20
 _HASHES_KEPT = 256
@@ -59,11 +60,12 @@ class Spool:
         comes back over a new connection must not wait until its lost one is given up. Raises
         InUse while another one writes, Gone when there is no such file.
         """
-        self.interrupt_silent(upload_id)
+        self.settle(upload_id)
         try:
             descriptor = os.open(self.path(upload_id), os.O_RDWR)
         except FileNotFoundError as error:
             raise _gone() from error
+        writer = None
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -77,25 +79,31 @@ class Spool:
             writer = SpoolWriter(self, upload_id, descriptor, hang_up)
             with self._changed:
                 self._writers[upload_id] = writer
-            try:
-                yield writer
-            finally:
-                with self._changed:
-                    del self._writers[upload_id]
+            yield writer
         finally:
             os.close(descriptor)  # which lifts the lock
             with self._changed:
+                if writer is not None and self._writers.get(upload_id) is writer:
+                    del self._writers[upload_id]
                 self._changed.notify_all()
 
-    def interrupt_silent(self, upload_id: str) -> None:
-        """End the writer of this upload if nothing has come from its client for a while."""
+    def settle(self, upload_id: str) -> None:
+        """Wait a moment for the writer of this upload to end, where there is one.
+
+        A sender that asks how far its upload is has usually just lost its connection, and what
+        that brought is about to be confirmed. A writer that has heard nothing for a while is
+        hung up.
+        """
         with self._changed:
             writer = self._writers.get(upload_id)
-            if writer is None or time.monotonic() - writer.heard_at < _SILENT_AFTER_S:
+            if writer is None:
                 return
-            writer.hang_up()
+            is_silent = time.monotonic() - writer.heard_at >= _SILENT_AFTER_S
+            if is_silent:
+                writer.hang_up()
             self._changed.wait_for(
-                lambda: self._writers.get(upload_id) is not writer, _LETS_GO_WITHIN_S
+                lambda: self._writers.get(upload_id) is not writer,
+                _LETS_GO_WITHIN_S if is_silent else _ENDS_WITHIN_S,
             )
 
     def running_hash(self, upload_id: str, size: int) -> Any:
