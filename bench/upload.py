@@ -38,12 +38,13 @@ class Watch:
     def __init__(self, web: WebProcess) -> None:
         self._web, self._stop = web, threading.Event()
         self.before = web.pss_bytes()
-        self.most = self.before
+        self.most, self.samples = self.before, 0
         self._thread = threading.Thread(target=self._run, daemon=True)
 
     def _run(self) -> None:
         while not self._stop.wait(0.1):
             self.most = max(self.most, self._web.pss_bytes())
+            self.samples += 1
 
     @property
     def growth_mb(self) -> float:
@@ -71,6 +72,7 @@ def main() -> None:
         print(f"{'way':<34}{'arrived':>9}{'time':>9}{'cuts':>6}{'sent':>9}{'memory':>10}")
         with WebProcess(Path(directory) / "lab") as web:
             warm(web, Path(directory))
+            settle(web)
             by_tus(web, path, sha256, asked)
             by_form(web, path, sha256, asked.size_mb * 10 * MB, "one form, no cuts")
             by_form(web, path, sha256, asked.drop_mb * MB, "one form, the same cuts")
@@ -97,6 +99,14 @@ def warm(web: WebProcess, directory: Path) -> None:
     client.uploader(str(small)).upload()
     with small.open("rb") as file:
         send_form(web, web.url, file, small.name)
+
+
+def settle(web: WebProcess) -> None:
+    """Wait until the server has done what it does after its start."""
+    seen = [web.pss_bytes()]
+    while len(seen) < 6 or max(seen[-6:]) - min(seen[-6:]) > MB / 2:
+        time.sleep(1)
+        seen.append(web.pss_bytes())
 
 
 def by_tus(web: WebProcess, path: Path, sha256: str, asked: Any) -> None:
@@ -156,6 +166,7 @@ def tell(
     print(
         f"{way:<34}{arrived:>9}{took_s:>7.1f} s{link.cuts:>6}{link.sent_bytes / MB:>6.0f} MB"
         f"{watch.growth_mb:>7.1f} MB"
+        f"   from {watch.before / MB:.1f} MB, {watch.samples} samples"
     )
 
 

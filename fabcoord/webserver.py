@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import threading
 from types import FrameType
@@ -12,6 +13,7 @@ from gunicorn.app.base import BaseApplication
 from fabcoord.config import Settings
 
 _THREADS_FOR_REQUESTS = 64
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # of malloc.h
 
 
 class WebServer(BaseApplication):  # type: ignore[misc]
@@ -46,9 +48,22 @@ class WebServer(BaseApplication):  # type: ignore[misc]
         """The application, made in the worker process: the arbiter need not carry it."""
         from fabcoord.app import create_app, start_background
 
+        _give_memory_back()
         app = create_app(self._lab_settings)
         start_background(app)
         return app
+
+
+def _give_memory_back() -> None:
+    """Have glibc return the buffers of bodies to the system.
+
+    Each thread that ever received a large body would keep some megabytes of it: the allocator
+    gives threads heaps of their own, and learns from large buffers to keep them (mallopt(3)).
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:  # other libraries, like musl's, have no such habits
+        mallopt(_M_ARENA_MAX, 2)
+        mallopt(_M_MMAP_THRESHOLD, 128 << 10)
 
 
 def _post_worker_init(worker: Any) -> None:

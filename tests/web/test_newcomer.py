@@ -49,7 +49,7 @@ def test_a_file_is_uploaded_checked_pictured_estimated_and_asked_for(
     sign_in(page, "Grace")
 
     page.get_by_label("Bring a file").set_input_files(tmp_path / "bracket.stl")
-    expect(page.locator("[data-chosen]")).to_contain_text("bracket.stl")
+    expect(page.locator("[data-list]")).to_contain_text("bracket.stl")
     page.get_by_label("Title").fill("Bracket")
     page.get_by_role("button", name="Upload and check").click()
 
@@ -89,7 +89,7 @@ def test_a_refused_upload_says_why_and_keeps_what_was_typed(
     expect(page.get_by_role("alert")).to_contain_text("picture")
     expect(page.get_by_label("Title")).to_have_value("Not a model")
     expect(page.get_by_label("Tags")).to_have_value("a, b")
-    expect(page.locator("[data-chosen]")).to_contain_text("picture.stl")
+    expect(page.locator("[data-list]")).to_contain_text("picture.stl")
 
 
 def test_the_upload_form_works_without_javascript(
