@@ -10,7 +10,7 @@ from fabcoord.errors import Conflict
 from fabcoord.members.roles import Permission
 from fabcoord.queue import attempts, control
 from fabcoord.queue import printers as fleet
-from fabcoord.web import board, live
+from fabcoord.web import board, live, phone
 from fabcoord.web.frame import Pages, back, go, number, show
 
 kiosk = Pages("kiosk")
@@ -21,7 +21,7 @@ def screen() -> Response:
     with lab().store.reading() as db:
         now = board.read(db, member())
         listening = live.listen(db, "/kiosk", live.QUEUE + live.PRINTERS, moving=now.moving)
-    return show("kiosk.html", board=now, live=listening)
+    return show("kiosk.html", board=now, live=listening, phone=phone.upload_code())
 
 
 @kiosk.page("POST", "/printers/<printer_id>/clear", Permission.CLEAR_PLATE)

@@ -190,7 +190,10 @@ def watched(browser: Browser, served: Served) -> Iterator[Watched]:
     context.close()
     # The browser notes by itself what tests do on purpose: a press that is refused with 4xx, and
     # requests that are held back.
-    meant = ("responded with a status of 4", "net::ERR_FAILED", "htmx:sendError")
+    meant = (
+        *("responded with a status of 4", "net::ERR_FAILED", "htmx:sendError"),
+        *("net::ERR_CONNECTION_", "net::ERR_INTERNET_DISCONNECTED", "net::ERR_EMPTY_RESPONSE"),
+    )
     assert [said for said in complaints if not any(one in said for one in meant)] == []
 
 

@@ -104,8 +104,9 @@ export class Sending extends EventTarget {
     if (request.getMethod() !== "POST" || response.getStatus() !== 201 || !isWhole) return;
     if (this.file.size <= AT_ONCE_BYTES) return;
     this.recognised = true;
+    const address = response.getHeader("Location"); // aborting forgets it
     this.upload.abort();
-    this.finish(response.getHeader("Location"));
+    this.finish(address);
   }
 
   measure(sent) {
