@@ -14,9 +14,10 @@ from fabcoord.designs.meshcheck.deep.sections import as_solid, look_at_sections
 from fabcoord.designs.meshcheck.deep.tree import Tree
 from fabcoord.designs.meshcheck.deep.walls import measure_walls
 from fabcoord.designs.meshcheck.marks import marks_at
+from fabcoord.designs.meshcheck.pieces import pieces
 from fabcoord.designs.meshcheck.report import Finding
 from fabcoord.designs.meshcheck.soup import Doubles, Floats
-from fabcoord.designs.meshcheck.topology import Surface, build_surface, find_shells
+from fabcoord.designs.meshcheck.topology import Surface, build_surface
 
 NOZZLE_MM = 0.4
 LINE_MM = 0.45  # what slicers draw with that nozzle
@@ -83,7 +84,7 @@ def _crossings(look: _Look, tree: Tree) -> None:
         if crossings.share < 1:
             look.found(words.not_all_seen(crossings.share))
         return
-    shell = find_shells(faces, look.surface.edges, len(look.surface.vertices))
+    shell = pieces(faces, len(look.surface.vertices))
     one, other = shell[crossings.one], shell[crossings.other]
     apart = one != other
     if within := int((~apart).sum()):

@@ -27,9 +27,9 @@ def self_intersection(count: int, share: float) -> Finding:
     text = (
         f"The surface passes through itself ({_count(count, share)} of crossing triangles). "
         "Slicers mostly join what overlaps, but thin gaps or extra walls may show at these "
-        "places. Join the parts in the design program, or repair the model here with the union."
+        "places. Where that matters, join the parts in the design program."
     )
-    return Finding("self_intersection", Severity.WARNING, text, count, repairable=True)
+    return Finding("self_intersection", Severity.WARNING, text, count)
 
 
 def overlapping_bodies(pairs: int, share: float) -> Finding:
