@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fabcoord.config import Settings
-from fabcoord.designs import checks, garbage, pictures, previews, renders
+from fabcoord.designs import checks, garbage, pictures, previews, renders, repairs
 from fabcoord.designs import uploads as incoming
 from fabcoord.designs.licences import PaidPrints, PrintRules
 from fabcoord.designs.uploads import Uploads
@@ -67,6 +67,7 @@ def open_lab(settings: Settings) -> Lab:
     for task in checks.tasks(store, blobs, settings.work_dir, limits):
         work.register(task)
     work.register(renders.task(store, blobs, settings.work_dir, limits))
+    work.register(repairs.task(store, blobs, settings.work_dir, limits))
     work.register(slices.task())
     work.register(pictures.task(store, blobs, settings.work_dir))
     work.register(garbage.task(store, blobs))

@@ -7,12 +7,15 @@ from typing import Any, TypeVar
 
 from flask import Response, request, send_file
 
+from fabcoord.api import schemas
+from fabcoord.api.access import member
 from fabcoord.api.context import lab
 from fabcoord.api.routing import Resource
-from fabcoord.designs import checks, library, previews
+from fabcoord.designs import checks, library, previews, repair_results, repairs
 from fabcoord.designs.meshcheck.report import Angle, Theme
 from fabcoord.errors import BadInput, NotFound
 from fabcoord.members.roles import Permission
+from fabcoord.store.sqlite import Database
 
 files = Resource("files", __name__)
 
@@ -21,13 +24,31 @@ files = Resource("files", __name__)
                 answer="File")  # fmt: skip
 def show(file_id: str) -> Any:
     with lab().store.reading() as db:
-        return library.file(db, file_id)
+        try:
+            return library.file(db, file_id) | {"repair": repair_results.of_file(db, file_id)}
+        except NotFound:
+            return repair_results.promised(db, file_id, member())
+
+
+@files.route_to(
+    "POST", "/files/<file_id>/repair", Permission.CONTRIBUTE,
+    "Have it repaired: scale (1000 from metres, 25.4 from inches), union of overlapping bodies, "
+    "decimate to a number of triangles; confirm adds a result that was refused",
+    body=schemas.RepairRequest, answer="Repair", status=202,
+)  # fmt: skip
+def repair(file_id: str, body: dict[str, Any]) -> Any:
+    confirm = body.pop("confirm")
+    options = repairs.make_options(**body)
+    with lab().store.writing(durable=True) as db:
+        repaired_id, revision = repairs.ask(db, member(), file_id, options, confirm=confirm)
+    where = {"Location": f"/api/v1/files/{repaired_id}"}
+    return {"file_id": repaired_id, "revision": revision}, where
 
 
 @files.route_to("GET", "/files/<file_id>/content", Permission.READ, "Its bytes (Range)")
 def content(file_id: str) -> Any:
     with lab().store.reading() as db:
-        found = library.file(db, file_id)
+        found = _found(db, file_id)
     return send_blob(
         lab().blobs.path(found["sha256"]), found["sha256"], "application/octet-stream",
         name=found["name"],
@@ -41,7 +62,7 @@ def preview(file_id: str) -> Any:
     theme = _one_of(Theme, "theme", Theme.LIGHT)
     marks = request.args.get("marks", "")
     with lab().store.reading() as db:
-        found = library.file(db, file_id)
+        found = _found(db, file_id)
         sha256 = previews.picture(
             db, found["sha256"], found["format"], angle=angle, theme=theme, marks=marks
         )
@@ -53,7 +74,7 @@ def preview(file_id: str) -> Any:
 @files.route_to("GET", "/files/<file_id>/mesh.stl", Permission.READ, "A light mesh to look at")
 def mesh(file_id: str) -> Any:
     with lab().store.reading() as db:
-        found = library.file(db, file_id)
+        found = _found(db, file_id)
         sha256 = checks.picture(db, found["sha256"], found["format"], "light")
     return _made(sha256, "model/stl")
 
@@ -62,7 +83,7 @@ def mesh(file_id: str) -> Any:
                 "The light mesh of the viewer")  # fmt: skip
 def viewer_mesh(file_id: str) -> Any:
     with lab().store.reading() as db:
-        found = library.file(db, file_id)
+        found = _found(db, file_id)
         sha256 = previews.made(db, found["sha256"], found["format"], "viewer")
     return _made(sha256, "application/octet-stream")
 
@@ -71,9 +92,17 @@ def viewer_mesh(file_id: str) -> Any:
                 "Where its findings are, in mm")  # fmt: skip
 def marks(file_id: str) -> Any:
     with lab().store.reading() as db:
-        found = library.file(db, file_id)
+        found = _found(db, file_id)
         places = previews.marked_places(db, lab().blobs, found["sha256"], found["format"])
     return {"items": places}
+
+
+def _found(db: Database, file_id: str) -> dict[str, Any]:
+    """The file, which may be what a repair made and a person has yet to confirm."""
+    try:
+        return library.file(db, file_id)
+    except NotFound:
+        return repair_results.result_of(db, file_id, member())
 
 
 _Choice = TypeVar("_Choice", Angle, Theme)

@@ -34,6 +34,13 @@ class RenderRequest(Schema):
     plate = fields.Integer(allow_none=True, strict=True)
 
 
+class RepairRequest(Schema):
+    scale = fields.Float(allow_none=True)
+    union = fields.Boolean(allow_none=True)
+    decimate = fields.Integer(allow_none=True, strict=True)
+    confirm = fields.Boolean(load_default=False)
+
+
 class JobRequest(Schema):
     design_id = fields.String(required=True, validate=_short)
     revision = fields.Integer(allow_none=True, strict=True)

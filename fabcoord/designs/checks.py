@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fabcoord.designs import previews
+from fabcoord.designs import deep, previews
 from fabcoord.designs.formats import Format
 from fabcoord.designs.meshcheck.report import (
     CHECK_VERSION,
@@ -30,7 +30,9 @@ from fabcoord.work.engine import Commit, Task
 
 CHECK = "check"
 _CHECK_PRIORITY = 20
-_EMPTY = CheckReport(state=CheckState.DONE, verdict=None, findings=()).as_dict()
+_EMPTY = CheckReport(state=CheckState.DONE, verdict=None, findings=()).as_dict() | {
+    "deep": deep.PENDING
+}
 
 
 def ensure(db: Database, sha256: str, format_: str) -> None:
@@ -47,17 +49,23 @@ def ensure(db: Database, sha256: str, format_: str) -> None:
     db.conn.execute(
         "INSERT INTO checks (sha256, format, state, check_version, updated_at)"
         " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET state = excluded.state,"
-        " check_version = excluded.check_version, updated_at = excluded.updated_at",
+        " check_version = excluded.check_version, updated_at = excluded.updated_at,"
+        " deep_state = 'pending', deep = '{}'",
         (sha256, format_, state, CHECK_VERSION, now()),
     )
     if state == "pending":
         ledger.enqueue(db, CHECK, f"{sha256}:{format_}", priority=_CHECK_PRIORITY)
+    else:
+        deep.nothing_to_do(db, sha256, format_)
 
 
 def report(db: Database, sha256: str, format_: str) -> dict[str, Any]:
     """The check of this content in the shape of the API; ``state`` says how far it is."""
     found = row(
-        db, "SELECT state, report FROM checks WHERE sha256 = ? AND format = ?", (sha256, format_)
+        db,
+        "SELECT sha256, format, state, report, deep_state, deep FROM checks"
+        " WHERE sha256 = ? AND format = ?",
+        (sha256, format_),
     )
     if found is None:
         return _EMPTY | {"state": "pending"}
@@ -66,7 +74,7 @@ def report(db: Database, sha256: str, format_: str) -> dict[str, Any]:
         said["state"] = "running"
     if found["state"] == "failed":
         said["verdict"] = "unprintable"
-    return said
+    return deep.join(db, said, found)
 
 
 def file_state(check: dict[str, Any]) -> str:
@@ -156,13 +164,15 @@ def tasks(
             previews.keep_marks(db, sha256, format_, marks_sha256)
             if mesh_sha256 is not None:
                 previews.ask(db, sha256, format_)
+                deep.ask(db, sha256, format_)
 
         return commit
 
     def gave_up(db: Database, subject: str, reason: str) -> None:
         _end_check(db, subject, CheckReport.failed(f"The check did not end: {reason}."), None)
 
-    return (Task(CHECK, check, gave_up), *previews.tasks(store, blobs, work_dir, limits))
+    looks = deep.task(store, blobs, work_dir, limits)
+    return Task(CHECK, check, gave_up), *previews.tasks(store, blobs, work_dir, limits), looks
 
 
 def _read_report(ended: sandbox.Completed, out: Path) -> CheckReport:
@@ -192,6 +202,7 @@ def _end_check(db: Database, subject: str, said: CheckReport, mesh_sha256: str |
         " WHERE sha256 = ? AND format = ?",
         (said.state.value, said.to_json(), mesh_sha256, now(), sha256, format_),
     )
+    deep.nothing_to_do(db, sha256, format_)
     emit(db, "file.checked", sha256=sha256, format=format_, state=said.state.value)
 
 

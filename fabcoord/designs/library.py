@@ -35,6 +35,7 @@ class NewFile:
     format: str
     derived_from: str | None = None
     keep: Callable[[], object] | None = None
+    id: str | None = None  # where it was promised one; else it gets a new one
     claim: Callable[[Database], object] | None = None
 
 
@@ -338,8 +339,8 @@ def _add_revision(
             "INSERT INTO files (id, design_id, revision, name, sha256, size, format, derived_from,"
             " created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
-                *(new_id(), design_id, number, new.name, new.sha256, new.size, new.format),
-                *(new.derived_from, now()),
+                *(new.id or new_id(), design_id, number, new.name, new.sha256, new.size),
+                *(new.format, new.derived_from, now()),
             ),
         )
         checks.ensure(db, new.sha256, new.format)

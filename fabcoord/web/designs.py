@@ -9,7 +9,7 @@ from flask import Response, request
 from fabcoord.api import intake
 from fabcoord.api.access import member
 from fabcoord.api.context import lab
-from fabcoord.designs import checks, library
+from fabcoord.designs import checks, deep, library, repair_results
 from fabcoord.designs import search as finding
 from fabcoord.designs.library import NewFile
 from fabcoord.designs.search import Asked
@@ -109,13 +109,17 @@ _WISHES = ("file_id", "copies", "material", "quality", "colour", "machine", "not
 
 
 def _given() -> dict[str, Any]:
-    return {"given": typed(*_WISHES)}
+    return {"given": typed(*_WISHES, "turn")}
 
 
 def _asked(design_id: str) -> dict[str, Any]:
     wishes = typed(*_WISHES)
     copies = number(wishes.pop("copies") or "1", "copies")
-    return {"design_id": design_id, "copies": copies, **wishes}
+    rotation = None
+    if typed("turn")["turn"]:
+        with lab().store.reading() as db:
+            rotation = deep.best_rotation(library.file(db, wishes["file_id"], member()))
+    return {"design_id": design_id, "copies": copies, "rotation": rotation, **wishes}
 
 
 def _create(text: dict[str, Any], files: list[NewFile]) -> str:
@@ -147,11 +151,12 @@ def _design(design_id: str, status: int = 200, **facts: Any) -> Response:
         pictured = _pictured(db, [design])
         looks = views.of_files(db, design["revision"]["files"])
         volumes = views.build_volumes(db)
+        repaired = repair_results.of_design(db, design_id)
     facts = {"given": {}} | facts
     return show(
         "design.html", status, design=design, choices=wishes, pictured=pictured, live=listening,
         offers=renders.of_design(design),
-        looks=looks, build_volumes=volumes,
+        looks=looks, build_volumes=volumes, repaired=repaired,
         printable=[file for file in design["revision"]["files"] if _may_print(file)], **facts,
     )  # fmt: skip
 

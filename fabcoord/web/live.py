@@ -21,7 +21,8 @@ PRINTERS = (
 )
 AGENTS = ("agent.paired", "agent.registered", "agent.revoked", "agent.waiting")
 DESIGNS = (
-    *("file.checked", "file.pictured", "file.rendered", "revision.created"),
+    *("file.checked", "file.pictured", "file.rendered", "file.examined", "revision.created"),
+    *("repair.asked", "repair.added", "repair.refused", "repair.no_better", "repair.failed"),
     *("design.created", "design.changed", "design.deleted"),
 )
 _PROGRESS_EVERY_S = 4  # progress and temperatures make no events

@@ -16,6 +16,7 @@ from fabcoord.web.frame import came_from, of_unrouted
 from fabcoord.web.jobs import jobs
 from fabcoord.web.kiosk import kiosk
 from fabcoord.web.members import members
+from fabcoord.web.meshes import meshes
 from fabcoord.web.renders import making
 from fabcoord.web.sign_in import sign_in
 from fabcoord.web.staff import staff
@@ -24,7 +25,7 @@ from fabcoord.web.views import views
 
 def register(app: Flask) -> None:
     """Add the pages to the application."""
-    for family in (static, sign_in, kiosk, designs, making, jobs, staff, members, views):
+    for family in (static, sign_in, kiosk, designs, meshes, making, jobs, staff, members, views):
         app.register_blueprint(family)
     for status in (404, 405):
         app.register_error_handler(status, of_unrouted)

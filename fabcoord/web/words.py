@@ -129,3 +129,14 @@ def degrees(temperatures: dict[str, float | None]) -> list[str]:
         if now is not None:
             found.append(f"{words} {now:.0f}" + (f" of {target:.0f} °C" if target else " °C"))
     return found
+
+
+def repair(said: dict[str, Any]) -> str:
+    """How a repair stands, as a heading."""
+    return {
+        "pending": "Waits to be repaired",
+        "running": "Is being repaired …",
+        "added": f"Repaired: the result is in revision {said['revision']}",
+        "refused": "Repaired, but look at it first",
+        "no_better": "Repair makes nothing better",
+    }.get(said["state"], "Could not be repaired")

@@ -65,7 +65,7 @@ def test_every_angle_is_there_in_both_themes_and_the_mesh_of_the_viewer(
     sha256 = blobs.add(PLATE)
     with store.writing() as db:
         checks.ensure(db, sha256, "stl")
-    assert run_all(store, engine) == ["check", "pictures", "views"]
+    assert run_all(store, engine) == ["check", "pictures", "deep", "views"]
     seen = set()
     with store.reading() as db:
         for angle in Angle:

@@ -84,7 +84,9 @@ class Finding:
     ``code`` is stable and for programs. ``count`` is how many times it occurs, ``value`` the
     measure that matters (its unit is in the message); None where there is none. ``marks`` is where
     it occurs, at most MAX_MARKS places, in mm and in the axes of the print mesh.
-    ``suggested_scale`` is the factor that mends a wrong unit, as a job takes it.
+    ``suggested_scale`` is the factor that mends a wrong unit, as a job takes it;
+    ``suggested_rotation`` the degrees about X, Y and Z, as a job takes them, that need
+    less support.
     """
 
     code: str
@@ -95,6 +97,7 @@ class Finding:
     repairable: bool = False
     marks: tuple[Mark, ...] = ()
     suggested_scale: float | None = None
+    suggested_rotation: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,7 +87,9 @@ def orientation(saved: float, rotation: Rotation, height_mm: float) -> Finding:
         f"Turned by {turns} it needs {_percent(saved)} less support and is {height_mm:.3g} mm "
         "high. The print form offers that."
     )
-    return Finding("orientation", Severity.INFO, text, value=round(saved, 5))
+    return Finding(
+        "orientation", Severity.INFO, text, value=round(saved, 5), suggested_rotation=rotation
+    )
 
 
 def _percent(share: float) -> str:
