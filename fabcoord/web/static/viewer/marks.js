@@ -2,12 +2,14 @@
 
 import * as THREE from "../vendor/three/three.module.min.js";
 
+const THICK = 0.006; // of the part's radius
 const COLOURS = { error: 0xe21c3c, warning: 0xffb000, info: 0xffd65a };
 
 export class Marks {
-  constructor(scene, items) {
+  /** `size` is the radius of the ball around the part, for lines that can be seen at its scale. */
+  constructor(scene, items, size) {
     this.groups = items.map((item) => {
-      const group = groupOf(item);
+      const group = groupOf(item, size * THICK);
       scene.add(group);
       return group;
     });
@@ -26,10 +28,27 @@ export class Marks {
   }
 }
 
-function groupOf({ severity, marks }) {
+/** Segments as rods: WebGL draws lines a pixel wide, which nobody sees on a telephone. */
+function rodsOf(numbers, radius, material) {
+  const count = numbers.length / 6;
+  const rods = new THREE.InstancedMesh(new THREE.CylinderGeometry(radius, radius, 1, 6, 1).rotateX(Math.PI / 2), material, count);
+  const [a, b, rod] = [new THREE.Vector3(), new THREE.Vector3(), new THREE.Object3D()];
+  for (let i = 0; i < count; i++) {
+    a.fromArray(numbers, i * 6);
+    b.fromArray(numbers, i * 6 + 3);
+    rod.position.lerpVectors(a, b, 0.5);
+    rod.lookAt(b);
+    rod.scale.set(1, 1, Math.max(a.distanceTo(b), radius));
+    rod.updateMatrix();
+    rods.setMatrixAt(i, rod.matrix);
+  }
+  return rods;
+}
+
+function groupOf({ severity, marks }, radius) {
   const corners = { 3: [], 6: [], 9: [] };
   for (const mark of marks) corners[mark.length]?.push(...mark);
-  const rims = corners[6].slice();
+  const rims = [];
   for (let i = 0; i < corners[9].length; i += 9) {
     const [a, b, c] = [0, 3, 6].map((at) => corners[9].slice(i + at, i + at + 3));
     rims.push(...a, ...b, ...b, ...c, ...c, ...a);
@@ -42,6 +61,7 @@ function groupOf({ severity, marks }) {
     const near = { ...look, polygonOffset: true, polygonOffsetFactor: -2, polygonOffsetUnits: -4 };
     const drawn = [
       corners[3].length && new THREE.Points(geometryOf(corners[3]), new THREE.PointsMaterial({ ...look, size: 8, sizeAttenuation: false })),
+      corners[6].length && rodsOf(corners[6], radius, new THREE.MeshBasicMaterial(look)),
       rims.length && new THREE.LineSegments(geometryOf(rims), new THREE.LineBasicMaterial(look)),
       corners[9].length && new THREE.Mesh(geometryOf(corners[9]), new THREE.MeshBasicMaterial({ ...near, side: THREE.DoubleSide })),
     ];

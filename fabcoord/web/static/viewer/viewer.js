@@ -52,7 +52,7 @@ class Viewer {
     for (const body of this.bodies) this.section.addBody(body);
     this.volume = new BuildVolume(this.scene);
     this.measure = new Measure(this.scene, this.camera, canvas);
-    this.marks = new Marks(this.part, items);
+    this.marks = new Marks(this.part, items, this.box.getBoundingSphere(new THREE.Sphere()).radius);
     const changed = () => this.invalidate();
     this.controls = new Controls(this.camera, canvas, { changed, tapped: (event) => this.tap(event.clientX, event.clientY), greedy });
     panel.connect(this);
@@ -67,7 +67,7 @@ class Viewer {
   }
 
   light() {
-    const sky = new THREE.HemisphereLight(0xffffff, 0x56646f, 1.3);
+    const sky = new THREE.HemisphereLight(0xffffff, 0x7d8b96, 1.7);
     sky.position.set(0, 0, 1); // up is Z here
     const key = new THREE.DirectionalLight(0xffffff, 1.5);
     key.position.set(-0.7, 0.8, 0.8);
