@@ -1,0 +1,1 @@
+"""Open Know-How: manifests and bundles in and out, and what is wrong with them."""
