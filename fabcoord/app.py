@@ -14,6 +14,7 @@ from fabcoord.api.documentation import documentation
 from fabcoord.api.files import files
 from fabcoord.api.jobs import jobs
 from fabcoord.api.moderation import moderation
+from fabcoord.api.okh import okh
 from fabcoord.api.pictures import pictures
 from fabcoord.api.policy import policy
 from fabcoord.api.printers import printers
@@ -47,7 +48,7 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
     app.teardown_request(intake.discard_unused)
     for resource in (designs, uploads, files, making, jobs, printers, policy, agents, events):
         app.register_blueprint(resource, url_prefix="/api/v1")
-    for resource in (documentation, pictures, conversation, collections, moderation):
+    for resource in (okh, documentation, pictures, conversation, collections, moderation):
         app.register_blueprint(resource, url_prefix="/api/v1")
     for resource in (about, slicer_upload):
         app.register_blueprint(resource)

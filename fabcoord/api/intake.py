@@ -35,10 +35,10 @@ class LabRequest(Request):
         content_length: int | None = None,
     ) -> IO[bytes]:
         # Werkzeug's documented hook: it writes each part's bytes to what this returns.
-        return cast("IO[bytes]", _writer())
+        return cast("IO[bytes]", writer_of_request())
 
 
-def _writer() -> BlobWriter:
+def writer_of_request() -> BlobWriter:
     """A blob writer of this request; it leaves nothing behind without a commit."""
     writer = lab().blobs.writer(limit_bytes=lab().settings.max_upload_mb * 1_000_000)
     request.environ.setdefault("fabcoord.writers", []).append(writer)
@@ -150,8 +150,8 @@ def _judged(taken: Taken) -> NewFile:
 def _unpacked(archive: Taken) -> list[NewFile]:
     """The models in a zip; the first of them uses up its upload."""
     models: list[NewFile] = []
-    for name, path in packed.unpack(archive.path, _scratch(), lab().settings.max_upload_mb):
-        writer = _writer()
+    for name, path in packed.unpack(archive.path, scratch(), lab().settings.max_upload_mb):
+        writer = writer_of_request()
         with path.open("rb") as source:
             while chunk := source.read(1 << 20):
                 writer.write(chunk)
@@ -174,7 +174,7 @@ def _from_upload(upload_id: str) -> Taken:
     return Taken(ready.name, ready.path, ready.sha256, ready.size, keep, ready.claim)
 
 
-def _scratch() -> Path:
+def scratch() -> Path:
     """A directory for this request; it is gone when the request ends."""
     lab().settings.work_dir.mkdir(parents=True, exist_ok=True)
     directory = tempfile.TemporaryDirectory(dir=lab().settings.work_dir, prefix="unpack-")

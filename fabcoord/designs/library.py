@@ -52,6 +52,7 @@ def create(
     forked_from: str | None = None,
     visibility: str = "lab",
     sources: Sequence[Source] = (),
+    origin: Source | None = None,
     note: str = "",
 ) -> str:
     """Store a design with its first revision and have its files checked; returns its id.
@@ -59,6 +60,7 @@ def create(
     Args:
         visibility: ``private``, ``lab`` or ``public``, see `visibility.Visibility`.
         sources: what it was made from. Raises LicenceConflict where they do not allow its licence.
+        origin: the work from elsewhere that it is a plain copy of.
         note: of the first revision.
     """
     owner.require(Permission.CONTRIBUTE)
@@ -75,7 +77,7 @@ def create(
             *(_tags(tags or []), attribution, forked_from, rules.normalise(visibility), now()),
         ),
     )
-    lineage.record(db, design_id, sources)
+    lineage.record(db, design_id, sources, origin)
     emit(db, "design.created", member_id=owner.id, actor=owner.name, design_id=design_id)
     _add_revision(db, owner, design_id, 1, files, note)
     return design_id

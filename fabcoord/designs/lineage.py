@@ -9,7 +9,7 @@ from typing import Any
 from fabcoord.designs import licences
 from fabcoord.designs.licences import Parent
 from fabcoord.errors import NotFound
-from fabcoord.store.database import row, rows
+from fabcoord.store.database import Row, row, rows
 from fabcoord.store.sqlite import Database
 
 
@@ -39,10 +39,24 @@ class Source:
 def of(db: Database, design_id: str) -> list[Source]:
     """What a design was made from, in the order it was told."""
     found = rows(
-        db, "SELECT * FROM design_sources WHERE design_id = ? ORDER BY position", (design_id,)
+        db,
+        "SELECT * FROM design_sources WHERE design_id = ? AND position >= 0 ORDER BY position",
+        (design_id,),
     )
+    return [_source(item) for item in found]
+
+
+def origin(db: Database, design_id: str) -> Source | None:
+    """The work from elsewhere that a design was a plain copy of when it was brought."""
+    found = row(
+        db, "SELECT * FROM design_sources WHERE design_id = ? AND position = -1", (design_id,)
+    )
+    return _source(found) if found else None
+
+
+def _source(item: Row) -> Source:
     names = ("title", "licence", "author", "parent_id", "url", "sha256")
-    return [Source(**{name: item[name] for name in names}) for item in found]
+    return Source(**{name: item[name] for name in names})
 
 
 def of_design(db: Database, design_id: str) -> Source:
@@ -73,9 +87,12 @@ def require(
     licences.require(parents, licence, shared=shared)
 
 
-def record(db: Database, design_id: str, sources: Sequence[Source]) -> None:
+def record(
+    db: Database, design_id: str, sources: Sequence[Source], origin: Source | None = None
+) -> None:
     """Write down what a design was made from; call it once, when the design is made."""
-    for position, one in enumerate(sources):
+    told = [(-1, origin)] if origin else []
+    for position, one in [*told, *enumerate(sources)]:
         db.conn.execute(
             "INSERT INTO design_sources (design_id, position, parent_id, title, author, licence,"
             " url, sha256) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -91,8 +108,12 @@ def require_change(db: Database, design_id: str, licence: str, *, shared: bool) 
 
     Call it before a design gets another licence, or before a private one is shown to others.
     """
-    owner_id = row(db, "SELECT owner_id FROM designs WHERE id = ?", (design_id,)) or {}
-    require(db, owner_id.get("owner_id", ""), of(db, design_id), licence, shared=shared)
+    owner = row(db, "SELECT owner_id FROM designs WHERE id = ?", (design_id,)) or {}
+    sources = of(db, design_id)
+    copied = origin(db, design_id)
+    if copied is not None and copied.licence != licence:
+        sources.append(copied)
+    require(db, owner.get("owner_id", ""), sources, licence, shared=shared)
 
 
 def require_revision(db: Database, design_id: str, new_contents: Sequence[str]) -> None:

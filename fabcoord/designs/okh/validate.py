@@ -182,7 +182,7 @@ def _check_spellings(fields: dict[str, Any], findings: Findings) -> None:
             )  # fmt: skip
         elif wrong in fields:
             findings.warning(
-                "old-spelling", (wrong,), f"{wrong} is an older spelling; not all programs read it.",
+                "old-spelling", (wrong,), f"{wrong} is an older spelling that few programs read.",
                 f"Write {right}.",
             )  # fmt: skip
     for key in ("fork-of", "forkOf"):

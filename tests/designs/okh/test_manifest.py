@@ -54,11 +54,9 @@ def test_a_yaml_manifest_is_read_back_as_it_was_written(fields: dict[str, Any]) 
 def test_any_bytes_are_a_manifest_or_unreadable(data: bytes, name: str) -> None:
     try:
         manifest, _ = read(data, name)
-    except Unreadable as error:
-        assert error.message.endswith(".")
-        assert error.mend
-    else:
-        assert isinstance(manifest.fields, dict)
+    except Unreadable:
+        return
+    assert isinstance(manifest.fields, dict)
 
 
 def test_yaml_keeps_words_that_look_like_numbers_and_dates() -> None:
