@@ -99,6 +99,7 @@ class Connection:
         self._closes_file = closes_file
         self._free_running = False  # the lines that are out need not be waited for
         self._greeted_before = False
+        self._once_more = False  # greet again unless the printer answers more than the first word
         self._greeting: deque[str] = deque()
         self._greet_at: float | None = 0.0  # when to say M110 (again); None once it was taken
 
@@ -202,7 +203,8 @@ class Connection:
         self._link.write(unpack + (b"\nM29\n" if self._closes_file else b"\n"))
         self.flow.use(Form())
         self._link.write(self.flow.restart(now))
-        self._greeted_before = True
+        self._greeting.clear()
+        self._greeted_before, self._once_more = True, not self._greeted_before
         self._greet_at = None if self.heard_busy else now + GREET_AGAIN_S
 
     def _hear_lines(self, lines: list[bytes]) -> list[Heard]:
@@ -273,7 +275,9 @@ class Connection:
         if self.ready:
             return
         if command == "M110 N0":
-            self._greet_at = None
+            # The ok may have been for somebody before us, and the printer still be packed.
+            if not self._once_more:
+                self._greet_at = None
             self._greeting.extend(("M105", "M115"))
         elif command == "M115":
             if self._fixed_profile is None:
@@ -286,6 +290,8 @@ class Connection:
         elif not self._greeting:
             self._choose_form()
             self.ready = True
+        if command == "M105":
+            self._greet_at = None
 
     def _choose_form(self) -> None:
         """How lines travel from now on, as far as the lab wants it and the firmware can."""

@@ -123,6 +123,18 @@ def test_a_printer_that_was_left_packed_is_understood_again(lab: Lab) -> None:
     assert printer.status().activity is Activity.IDLE
 
 
+def test_a_late_ok_for_the_host_before_is_not_taken_for_ours(lab: Lab) -> None:
+    simulated, printer = lab.printer(WireOptions())
+    printer.close()
+    with simulated.link.open("wb", buffering=0) as port:
+        port.write(Packed().opening + Packed().line(1, "M110 N1"))
+        simulated.ask("hang", seconds=0.3)  # so that what comes next waits for us
+        port.write(Packed().line(2, "M105"))
+        until(lambda: simulated.ask("state")["open"])
+    printer.connect()
+    assert printer.status().activity is Activity.IDLE
+
+
 def test_an_emergency_stop_does_not_wait_for_what_is_queued(lab: Lab, tmp_path: Path) -> None:
     path = tmp_path / "long.gcode"
     path.write_text("G28\n" + "G1 X10 F6000\nG1 X20\n" * 20_000)
