@@ -27,6 +27,7 @@ _CROSSINGS_S = 9.0
 _SECTIONS_S = 4.0
 _THIN_SHARE = 0.001  # of the surface; fewer samples are chance
 _NARROW_SHARE = 0.002
+_NARROW_PLACES = 5  # a thin pin is little area, but in many sections
 _OVERHANG_SHARE = 0.01
 _SAVED_SHARE = 0.2  # of the support, or turning is not worth a word
 _SAVED_MM3 = 500.0
@@ -121,7 +122,7 @@ def _sections(look: _Look) -> None:
         contact_mm2=round(seen.contact_mm2, 3),
         narrow_share=round(seen.lost_share, 5),
     )
-    if seen.lost_share >= _NARROW_SHARE:
+    if seen.lost_share >= _NARROW_SHARE or len(seen.places) >= _NARROW_PLACES:
         finding = words.small_features(len(seen.places), seen.lost_share, seen.heights, NOZZLE_MM)
         look.found(finding, seen.places)
 

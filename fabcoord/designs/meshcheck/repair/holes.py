@@ -98,3 +98,10 @@ def capped_volume(vertices: Floats, faces: Indices) -> float:
     size = np.bincount(group)
     middle = np.stack([np.bincount(group, start[:, i]) / size for i in range(3)], axis=1)[group]
     return volume + float(np.einsum("ij,ij->i", start, np.cross(end, middle)).sum() / 6.0)
+
+
+def enclosed_mm3(triangles: Floats) -> float:
+    """The volume in mm³ that (n, 3, 3) closed triangles enclose; positive when they look out."""
+    corners = triangles.astype(np.float64) - triangles[0, 0]
+    a, b, c = corners[:, 0], corners[:, 1], corners[:, 2]
+    return float(np.einsum("ij,ij->i", a, np.cross(b, c)).sum() / 6.0)

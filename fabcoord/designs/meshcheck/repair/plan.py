@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fabcoord.designs.meshcheck.judge import judge
+from fabcoord.designs.meshcheck.repair.holes import enclosed_mm3
 from fabcoord.designs.meshcheck.repair.mend import Mended, all_pieces, mend
 from fabcoord.designs.meshcheck.repair.report import (
     MOST_CHANGE,
@@ -66,11 +67,13 @@ def _repair(soup: Soup, said: CheckReport, options: Options) -> Repaired:
         steps["loose triangles left out"] = loose
     triangles = _scaled(_corners(whole), options.scale, steps)
     after_mending = _judged(triangles)
-    triangles = _as_asked(after_mending, options, steps)
+    triangles, spared_mm3 = _as_asked(after_mending, options, steps)
     final = _judged(triangles)
-    before_mm3 = sum(_signs(mended) * np.abs([one.volume_before_mm3 for one in mended]))
+    signs = _signs(mended)
+    before_mm3 = float((signs * np.abs([one.volume_before_mm3 for one in mended])).sum())
     change = _change(mended, before_mm3)
-    before = _shape(said, float(before_mm3), len(bodies))
+    change += abs(spared_mm3) / max(abs(before_mm3) * options.scale**3, 1e-12)
+    before = _shape(said, before_mm3, int((signs > 0).sum()))
     after = _shape(final[0], float(final[0].volume_mm3 or 0), final[0].bodies or 0)
     doubts = _doubts(lost, loose, change, before, after, _shape(after_mending[0], 0, 0), options)
     better = _is_better(said, final[0], options, before, after)
@@ -104,8 +107,10 @@ def _scaled(triangles: Floats, scale: float, steps: Counter[str]) -> Floats:
     return scaled
 
 
-def _as_asked(mended: tuple[CheckReport, Floats], options: Options, steps: Counter[str]) -> Floats:
-    """Union and decimation, which need closed bodies."""
+def _as_asked(
+    mended: tuple[CheckReport, Floats], options: Options, steps: Counter[str]
+) -> tuple[Floats, float]:
+    """Union and decimation, which need closed bodies; the volume in mm³ that decimation takes."""
     report, triangles = mended
     if options.union:
         whole = united(triangles) if report.verdict is Verdict.PRINTABLE else None
@@ -121,8 +126,8 @@ def _as_asked(mended: tuple[CheckReport, Floats], options: Options, steps: Count
                 "Ask for more triangles."
             )
         steps["triangles spared"] = len(triangles) - len(fewer)
-        triangles = fewer
-    return triangles
+        return fewer, enclosed_mm3(triangles) - enclosed_mm3(fewer)
+    return triangles, 0.0
 
 
 def _signs(mended: list[Mended]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
