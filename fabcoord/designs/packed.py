@@ -49,7 +49,8 @@ def models_in(archive: Path, most_bytes: int) -> list[str]:
     )  # fmt: skip
     if not found:
         raise UnreadableFile(
-            "The zip holds no model.", hint="Pack the STL, 3MF, OBJ, PLY, OFF or STEP files."
+            "The zip holds no model.",
+            hint="Pack the STL, 3MF, OBJ, PLY, OFF, AMF, STEP or OpenSCAD files.",
         )
     if len(found) > MOST_MODELS:
         raise UnreadableFile(

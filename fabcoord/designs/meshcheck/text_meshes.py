@@ -78,12 +78,16 @@ def _seems_cut_off(path: Path, vertex_count: int, faces: Indices) -> bool:
     Points come first, so what is lost are faces: points are left that no face uses, and either the
     last line is not a whole one or the last points are among them.
     """
-    if not len(faces) or len(unused := np.setdiff1d(np.arange(vertex_count), faces)) == 0:
+    if not len(faces):
+        return False
+    used = np.zeros(vertex_count, bool)
+    used[faces[(faces >= 0) & (faces < vertex_count)]] = True
+    if used.all():
         return False
     with path.open("rb") as file:
         file.seek(-1, 2)
         whole_line = file.read() in b"\r\n"
-    return not whole_line or bool(unused[-1] == vertex_count - 1)
+    return not whole_line or not used[vertex_count - 1]
 
 
 def _whole_lines(path: Path) -> Iterator[str]:

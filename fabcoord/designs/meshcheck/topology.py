@@ -281,8 +281,13 @@ def duplicates(surface: Surface) -> Flags:
 def _all_edges_in(surface: Surface, which: Flags) -> Flags:
     shift = edge_shift(len(surface.vertices))
     wanted = surface.edges.low[which] << shift | surface.edges.high[which]
-    a, b, c = np.isin(edge_keys(surface.faces, shift) >> 1, wanted).reshape(-1, 3).T
-    return np.logical_and(a & b, c)
+    if not len(wanted):
+        return np.zeros(len(surface.faces), bool)
+    keys = edge_keys(surface.faces, shift) >> 1
+    at = np.minimum(np.searchsorted(wanted, keys), len(wanted) - 1)
+    a, b, c = np.equal(wanted.take(at), keys).reshape(-1, 3).T
+    inside: Flags = a & b & c
+    return inside
 
 
 def connected(low: Indices, high: Indices, vertex_count: int) -> Indices:
@@ -323,7 +328,9 @@ def _both(kept: Flags | None, still: Flags) -> Flags:
 
 def _weld_rims(vertices: Floats, edges: Edges, offset: float) -> Indices:
     """A new index for each vertex in which rim points in the same cell of SEAM_MM are one."""
-    rim = np.unique(np.concatenate([edges.low[edges.open], edges.high[edges.open]]))
+    on_rim = np.zeros(len(vertices), bool)
+    on_rim[edges.low[edges.open]] = on_rim[edges.high[edges.open]] = True
+    rim = np.flatnonzero(on_rim)
     cells = np.floor(vertices[rim].astype(np.float64) / SEAM_MM + offset)
     _, first, cell = np.unique(cells, axis=0, return_index=True, return_inverse=True)
     merged = np.arange(len(vertices))
