@@ -9,7 +9,7 @@ from typing import Any
 from flask import Response
 
 from fabcoord.api.context import lab
-from fabcoord.designs import library, previews
+from fabcoord.designs import deep, library, previews
 from fabcoord.designs.meshcheck.report import Angle
 from fabcoord.members.roles import Permission
 from fabcoord.printers import machines
@@ -68,7 +68,7 @@ def build_volumes(db: Database) -> str:
 
 def _look(db: Database, file: dict[str, Any]) -> Look:
     kinds = previews.kinds(db, file["sha256"], file["format"])
-    advised = (file["check"].get("deep") or {}).get("best_rotation")
+    advised = deep.best_rotation(file)
     return Look(
         in_3d="viewer" in kinds,
         marked="marked-light" in kinds,

@@ -309,3 +309,17 @@ def test_only_the_pages_of_a_model_know_of_the_viewer() -> None:
     assert all(name.startswith("viewer/") for name in loading)
     assert "viewer/open.js" not in loading, "what every model page loads stays small"
     assert "await import(" in (DIRECTORY / "viewer" / "open.js").read_text()
+
+
+def test_the_part_is_laid_as_the_check_advises(
+    served: Served, admin: Member, part: dict[str, Any], page: Page
+) -> None:
+    measures = json.dumps({"state": "done", "measures": {"best_rotation": [90.0, 0.0, 0.0]}})
+    with served.lab.store.writing() as db:
+        db.conn.execute("UPDATE checks SET deep_state = 'done', deep = ?", (measures,))
+    sign_in(page, "Ada", f"/files/{part['id']}/view")
+    page.wait_for_selector(".viewer[data-state=ready]")
+    page.get_by_role("button", name="As advised for printing").click()
+    assert page.locator(".view-size").inner_text() == "40.0 mm × 10.0 mm × 20.0 mm"
+    page.get_by_role("button", name="As advised for printing").click()
+    assert page.locator(".view-size").inner_text() == "40.0 mm × 20.0 mm × 10.0 mm"
