@@ -12,8 +12,10 @@ from typing import Protocol
 
 from fabcoord.printers import profiles
 from fabcoord.printers.profiles import FirmwareProfile
+from fabcoord.printers.serial.binary import Kind, Leaving, packet
 from fabcoord.printers.serial.flow import Flow
 from fabcoord.printers.serial.framing import Form
+from fabcoord.printers.serial.heat import cooling_all
 from fabcoord.printers.serial.link import LinkLost, SerialLink
 from fabcoord.printers.serial.meatpack import RESET, Packed
 from fabcoord.printers.serial.options import WireOptions
@@ -44,6 +46,9 @@ class Source(Protocol):
 
     def next_command(self, now: float) -> str | None:
         """The next command for a printer that has taken all before; None for none."""
+
+    def next_bytes(self, now: float) -> bytes | None:
+        """What goes out as it is, beside all lines; None while lines are understood."""
 
     def next_lines(self, now: float, most: int) -> list[str]:
         """Commands that need not wait for those before; empty while another has to go first."""
@@ -97,6 +102,7 @@ class Connection:
         self._stops_left = 0
         self._stop_at: float | None = None
         self._closes_file = closes_file
+        self._leaving = Leaving()
         self._free_running = False  # the lines that are out need not be waited for
         self._greeted_before = False
         self._once_more = False  # greet again unless the printer answers more than the first word
@@ -185,6 +191,8 @@ class Connection:
         if not self.ready:
             if flow.drained and self._greeting:
                 data += flow.send(self._greeting.popleft(), now)
+        elif flow.drained and (raw := source.next_bytes(now)) is not None:
+            data += raw
         elif flow.drained or self._free_running:
             lines = source.next_lines(now, room) if (room := flow.room) else []
             self._free_running = bool(lines) or not flow.drained
@@ -200,6 +208,8 @@ class Connection:
         # Left packed by one who was killed, it would understand nothing; others pass over this.
         unpack = RESET if self._options.meatpack or self._greeted_before else b""
         # The empty line ends whatever was left half said on the wire.
+        if self._closes_file and self._greeted_before:
+            self._link.write(packet(0, Kind.SYNC))  # it may be deep in a binary transfer
         self._link.write(unpack + (b"\nM29\n" if self._closes_file else b"\n"))
         self.flow.use(Form())
         self._link.write(self.flow.restart(now))
@@ -230,6 +240,8 @@ class Connection:
         now = time.monotonic()
         taken = self.flow.hear(message, now)
         if isinstance(message, Other):
+            if not self.ready:
+                self._hear_transfer(message.text, now)
             self.heard_noise = self.heard_noise or "\ufffd" in message.text
         else:
             self.heard_anything = True
@@ -253,6 +265,13 @@ class Connection:
             self._greeted(command)
         return Heard(message, tuple(taken))
 
+    def _hear_transfer(self, text: str, now: float) -> None:
+        """End a binary transfer that was cut off, or it would understand no G-code."""
+        if answer := self._leaving.hear(text):
+            self._link.write(answer)
+        elif self._leaving.left:
+            self._leaving, self._greet_at = Leaving(), now
+
     def _learn_heat(self, heat: Heat) -> None:
         """What a report leaves out stays as it was: some tell targets in lines of their own."""
         before = self.heat
@@ -261,6 +280,7 @@ class Connection:
             _known(heat.hotend_target_c, before.hotend_target_c),
             _known(heat.bed_c, before.bed_c),
             _known(heat.bed_target_c, before.bed_target_c),
+            heat.others or before.others,
         )
 
     def _greet_anew(self) -> None:
@@ -282,6 +302,7 @@ class Connection:
         elif command == "M115":
             if self._fixed_profile is None:
                 self.flow.profile = profiles.detect(self.firmware)
+            self.flow.profile = cooling_all(self.profile, self.heat)
             if self.profile.keepalive_s:
                 self._greeting.append(f"M113 S{self.profile.keepalive_s}")
             if self.can("AUTOREPORT_TEMP"):
@@ -327,6 +348,11 @@ class Connection:
         self._link.write(self.flow.form.closing + command.encode("ascii") + b"\n")
         self.flow.resync(time.monotonic())
         self.flow.add(unsent)
+
+    def cut_in(self, data: bytes) -> None:
+        """Send bytes before all that waits."""
+        if data:
+            self._link.cut_in(data)
 
     def emergency_stop(self) -> bool:
         """Stop everything, at once, by the best way that this printer offers.

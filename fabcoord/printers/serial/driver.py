@@ -264,6 +264,10 @@ class SerialPrinter:
                 self._changed.notify_all()
             return command
 
+    def next_bytes(self, now: float) -> bytes | None:
+        with self._changed:
+            return self._session.next_bytes(now)
+
     def next_lines(self, now: float, most: int) -> list[str]:
         with self._changed:
             return self._session.next_lines(now, most)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from fabcoord.printers.profiles import FirmwareProfile
 from fabcoord.printers.serial.parser import Heat
 
 _READINGS = 64
@@ -25,6 +26,7 @@ class HeatRules:
 
     max_hotend_c: float = 300.0
     max_bed_c: float = 130.0
+    max_chamber_c: float = 100.0
     overshoot_c: float = 10.0  # past the maximum, for a heater that has just reached it
     hotend_off_after_s: float = 600.0  # on, without a print
     bed_off_after_s: float = 1800.0
@@ -91,35 +93,74 @@ def _rises_by_itself(name: str, history: Sequence[Reading], rules: HeatRules) ->
     return ""
 
 
+HOTEND, BED, CHAMBER = "T0", "B", "C"
+
+
+def title(heater: str) -> str:
+    """What a person calls a heater that firmware calls T0, T1 …, B or C."""
+    if heater in (BED, CHAMBER):
+        return "bed" if heater == BED else "chamber"
+    return "hot end" if heater == HOTEND else f"hot end {int(heater[1:]) + 1}"
+
+
+def off_command(heater: str, *, several: bool) -> str:
+    """What switches one heater off; of ``several`` hot ends the bare M104 means the active one."""
+    if heater in (BED, CHAMBER):
+        return "M140 S0" if heater == BED else "M141 S0"
+    return f"M104 {heater} S0" if several else "M104 S0"
+
+
+def cooling_all(profile: FirmwareProfile, heat: Heat) -> FirmwareProfile:
+    """The profile for a printer with these heaters: its script ``cool`` reaches them all."""
+    if not heat.others:
+        return profile
+    heaters = [HOTEND, *(heater.name for heater in heat.others)]
+    cool = profile.scripts.get("cool", ())
+    more = [off_command(heater, several=True) for heater in heaters]
+    scripts = {**profile.scripts, "cool": (*more, *(line for line in cool if line not in more))}
+    return replace(profile, scripts=scripts)
+
+
+@dataclass(slots=True)
+class _Heater:
+    """One heater's last minute, and since when it is on without a print."""
+
+    readings: deque[Reading]
+    on_since: float | None = None
+
+
 class HeatWatch:
     """Keeps the short history of one printer's heaters. All times are seconds of one clock."""
 
     def __init__(self, rules: HeatRules | None = None) -> None:
         self.rules = rules or HeatRules()
-        self._hotend: deque[Reading] = deque(maxlen=_READINGS)
-        self._bed: deque[Reading] = deque(maxlen=_READINGS)
+        self._heaters: dict[str, _Heater] = {}
         self._heard_at: float | None = None
         self._looked_at: float | None = None
-        self._hotend_on_since: float | None = None
-        self._bed_on_since: float | None = None
 
     def forget(self) -> None:
         """The printer was reset, or was away: begin anew. How long it was hot still counts."""
-        self._hotend.clear()
-        self._bed.clear()
+        for heater in self._heaters.values():
+            heater.readings.clear()
         self._heard_at = None
 
     def hear(self, heat: Heat, now: float) -> None:
         """Take in one report; None means that it says nothing of this heater."""
         self._heard_at = now
-        self._add(self._hotend, heat.hotend_c, heat.hotend_target_c, now)
-        self._add(self._bed, heat.bed_c, heat.bed_target_c, now)
+        self._add(HOTEND, heat.hotend_c, heat.hotend_target_c, now)
+        self._add(BED, heat.bed_c, heat.bed_target_c, now)
+        for other in heat.others:
+            self._add(other.name, other.temperature_c, other.target_c, now)
+        told = {HOTEND, BED, *(other.name for other in heat.others)}
+        for name in [n for n, h in self._heaters.items() if len(h.readings) < 2 and n not in told]:
+            del self._heaters[name]  # told of once, and not again: a letter was garbled
 
-    def _add(
-        self, history: deque[Reading], now_c: float | None, target_c: float | None, at_s: float
-    ) -> None:
+    def _add(self, name: str, now_c: float | None, target_c: float | None, at_s: float) -> None:
         if now_c is None:
             return
+        if name not in self._heaters:
+            self._heaters[name] = _Heater(deque(maxlen=_READINGS))
+        history = self._heaters[name].readings
         if target_c is None and history:
             target_c = history[-1].target_c
         thin_s = self.rules.rise_s / _READINGS * 1.5
@@ -146,15 +187,25 @@ class HeatWatch:
         if (excused or asleep) and self._heard_at is not None:
             self._heard_at = now  # this process may have been stopped; the printer was not
         silent_s = self.silent_s(now)
-        rules = self.rules
+        for name, heater in self._heaters.items():
+            max_c = self._max_c(name, ceilings_c)
+            readings = tuple(heater.readings)
+            found = danger(title(name), readings, max_c, self.rules, silent_s)
+            if found:
+                return found
+        return ""
+
+    def _max_c(self, name: str, ceilings_c: tuple[float, float]) -> float:
         hotend_c, bed_c = ceilings_c
-        return danger(
-            *("hot end", tuple(self._hotend), min(rules.max_hotend_c, hotend_c), rules, silent_s)
-        ) or danger("bed", tuple(self._bed), min(rules.max_bed_c, bed_c), rules, silent_s)
+        if name == CHAMBER:
+            return self.rules.max_chamber_c
+        if name == BED:
+            return min(self.rules.max_bed_c, bed_c)
+        return min(self.rules.max_hotend_c, hotend_c)
 
     def next_at(self, now: float) -> float | None:
         """When to look for silence again; None while nothing heats."""
-        heating = any(history and history[-1].target_c for history in (self._hotend, self._bed))
+        heating = any(h.readings and h.readings[-1].target_c for h in self._heaters.values())
         return now + self.rules.silent_s / 10 if heating and self._heard_at is not None else None
 
     def switch_off(self, now: float, *, live: bool) -> list[str]:
@@ -163,15 +214,16 @@ class HeatWatch:
         Args:
             live: a print runs or is paused, ours or not.
         """
-        self._hotend_on_since = _on_since(self._hotend, self._hotend_on_since, now, live)
-        self._bed_on_since = _on_since(self._bed, self._bed_on_since, now, live)
+        several = "T1" in self._heaters
         commands = []
-        if _is_due(self._hotend_on_since, self.rules.hotend_off_after_s, now):
-            self._hotend_on_since = now  # where it does not help, it is said again
-            commands.append("M104 S0")
-        if _is_due(self._bed_on_since, self.rules.bed_off_after_s, now):
-            self._bed_on_since = now
-            commands.append("M140 S0")
+        for name, heater in self._heaters.items():
+            heater.on_since = _on_since(heater.readings, heater.on_since, now, live)
+            after_s = self.rules.hotend_off_after_s
+            if name in (BED, CHAMBER):
+                after_s = self.rules.bed_off_after_s
+            if _is_due(heater.on_since, after_s, now):
+                heater.on_since = now  # where it does not help, it is said again
+                commands.append(off_command(name, several=several))
         return commands
 
 

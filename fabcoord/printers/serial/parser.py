@@ -9,13 +9,23 @@ LONGEST_LINE_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
+class Heater:
+    """A further heater: ``T1`` and up for hot ends, ``C`` for the chamber; °C."""
+
+    name: str
+    temperature_c: float
+    target_c: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Heat:
     """Temperatures in °C as reported; None where the report has none."""
 
-    hotend_c: float | None = None
+    hotend_c: float | None = None  # of the first hot end
     hotend_target_c: float | None = None
     bed_c: float | None = None
     bed_target_c: float | None = None
+    others: tuple[Heater, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +175,7 @@ Message = (
 
 _PLAIN_OK = Ok()
 _NUMBER = r"(-?\d{1,4}(?:\.\d{1,6})?)"
-_HEAT = re.compile(rf"(?:^|\s)(T0?|B):\s*{_NUMBER}(?:\s*/\s*{_NUMBER})?")
+_HEAT = re.compile(rf"(?:^|\s)(T\d?|B|C):\s*{_NUMBER}(?:\s*/\s*{_NUMBER})?")
 _OK_NUMBER = re.compile(r"ok\s+N?:?(\d{1,10})(?:\s|$)")
 _OK_FREE = re.compile(r"\sP(\d{1,4})\s+B(\d{1,4})(?:\s|$)")
 _RESEND = re.compile(r"(?:resend|rs)\b[:\s]*N?:?\s*(\d{1,10})", re.IGNORECASE)
@@ -215,15 +225,21 @@ def _ok(text: str) -> Message:
 
 
 def _heat(text: str) -> Heat | None:
-    """Temperatures from ``T:… /… B:… /…``; the first of several hot ends."""
+    """Temperatures from ``T:… /… B:… /… T0:… /… T1:… /… C:… /…``.
+
+    With several hot ends the bare ``T`` is whichever prints now, and ``T0`` is the first.
+    """
     if "T" not in text and "B:" not in text:
         return None
     found: dict[str, tuple[float | None, float | None]] = {}
     for name, now, target in _HEAT.findall(text):
-        found.setdefault(name[0], (_degrees(now), _degrees(target)))
+        found.setdefault(name, (_degrees(now), _degrees(target)))
     if not found:
         return None
-    return Heat(*found.get("T", (None, None)), *found.get("B", (None, None)))
+    active, bed = found.pop("T", (None, None)), found.pop("B", (None, None))
+    first = found.pop("T0", active)
+    others = tuple(Heater(n, c, target) for n, (c, target) in found.items() if c is not None)
+    return Heat(*first, *bed, others)
 
 
 def _degrees(text: str) -> float | None:

@@ -1,15 +1,11 @@
-"""The card in the printer: what is printed from it, and how a file gets there. No I/O but reading
-the file."""
+"""The card in the printer: the names of files on it, and what is printed from it. No I/O."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-from collections import deque
 
-from fabcoord.printers.base import Outcome, PrintOrder
-from fabcoord.printers.profiles import FirmwareProfile
-from fabcoord.printers.serial.framing import UnsendableLine
+from fabcoord.printers.base import Outcome
 from fabcoord.printers.serial.parser import (
     Message,
     SdFile,
@@ -17,9 +13,7 @@ from fabcoord.printers.serial.parser import (
     SdPaused,
     SdProgress,
     SdRefused,
-    SdWriting,
 )
-from fabcoord.printers.serial.stream import PAUSE, ForbiddenCommand, GcodeStream
 
 SOME_FILE = "SD card"
 _NAME_ASKED = 3
@@ -124,90 +118,3 @@ class CardWatch:
     def _end(self, outcome: Outcome) -> None:
         self.running = self.paused = False
         self.outcome, self._byte, self._doubts = outcome, None, 0
-
-
-class Upload:
-    """Writes one order's file to the card, line by line, numbered and with checksums as always.
-
-    Raises OSError when the file cannot be opened.
-    """
-
-    def __init__(self, order: PrintOrder, profile: FirmwareProfile) -> None:
-        self.order = order
-        self.over = False
-        self.failure = ""  # one sentence
-        self._name = card_name(order.attempt_id, lower_case=profile.sd_lower_case)
-        self._stream = GcodeStream(order.path, profile.longest_line_bytes)
-        self._script: deque[str] = deque([f"M28 {self._name}"])
-        self._opened = self._closed = False
-        self._bytes = 0
-        self._there: int | None = None  # how large the printer says that the file is
-
-    @property
-    def progress(self) -> float:
-        return self._stream.progress
-
-    @property
-    def writing(self) -> bool:
-        """Does the printer write down every line that it hears now?"""
-        return self._opened and not self._closed
-
-    def give_up(self, failure: str) -> None:
-        """End early: close the file on the card, and delete it."""
-        if self.failure:
-            return
-        self.failure, self._closed = failure, True
-        self._script = deque(["M29", f"M30 {self._name}"])
-
-    def next_command(self) -> str | None:
-        """The next command, None when there is none; see `job.Job.next_command`."""
-        if self._script:
-            command = self._script.popleft()
-            self._opened = self._opened or command.startswith("M28")
-            return command
-        if self.failure:
-            self.over = True
-        elif self._closed:
-            self._check()
-        return None if self.over else self._line()
-
-    def next_lines(self, most: int) -> list[str]:
-        """Lines that need not wait for those before; empty while others have to go."""
-        if not self.writing or self._script:
-            return []
-        lines = [command for command, _ in self._stream.next_moves(most)]
-        self._bytes += sum(map(len, lines)) + len(lines)
-        return lines
-
-    def _line(self) -> str | None:
-        try:
-            command = self._stream.next()
-        except (UnsendableLine, ForbiddenCommand, OSError) as error:
-            self.give_up(f"The file cannot be printed: {error}.")
-            return self._script.popleft()
-        if command is None:
-            self._closed = True
-            self._script.append(f"M23 {self._name}")
-            return "M29"
-        if command is PAUSE:
-            command = "M25"  # pauses the print from the card until M24, without a button
-        self._bytes += len(command) + 1
-        return command
-
-    def _check(self) -> None:
-        self.over = True
-        if self._there is not None and self._there < self._bytes:
-            self.failure = (
-                f"The card holds {self._there} bytes of a file of {self._bytes}: is it full?"
-            )
-
-    def hear(self, message: Message) -> None:
-        if isinstance(message, SdRefused):
-            self.give_up(f"The printer's card takes no file: {message.text}")
-        elif isinstance(message, SdFile) and message.opened and self._closed:
-            self._there = message.size
-        elif isinstance(message, SdWriting) and message.saved and not self._closed:
-            self.give_up("The printer closed the file before all of it was sent.")
-
-    def close(self) -> None:
-        self._stream.close()

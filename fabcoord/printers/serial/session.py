@@ -17,8 +17,9 @@ from fabcoord.printers.serial.parser import (
     SdFile,
     Started,
 )
-from fabcoord.printers.serial.sdcard import SOME_FILE, Upload
+from fabcoord.printers.serial.sdcard import SOME_FILE
 from fabcoord.printers.serial.standing import Standing, Start
+from fabcoord.printers.serial.upload import BinaryUpload, Upload
 
 _WATCH_EVERY_S = 0.1
 _LOOK_AT_EFFECT_S = 0.2
@@ -93,7 +94,9 @@ class Session(Standing):
         if not self._connection.has_sd:
             raise PrinterError("The printer says that it has no SD card.")
         try:
-            self._upload = Upload(order, self._connection.profile)
+            packets = self._connection.can("BINARY_FILE_TRANSFER") and not self._no_packets
+            way = BinaryUpload if packets else Upload
+            self._upload = way(order, self._connection.profile)
         except OSError as error:
             raise PrinterError(f"The G-code {order.path} cannot be read: {error}.") from error
         return self._upload
@@ -102,6 +105,8 @@ class Session(Standing):
         """The upload is over, one way or another."""
         if self._upload is upload:
             self._upload = None
+        if isinstance(upload, BinaryUpload) and upload.not_spoken:
+            self._no_packets = True
         upload.close()
 
     def answer(self, choice: int) -> None:
@@ -123,6 +128,8 @@ class Session(Standing):
         connection = self._connection
         if connection is None:
             return
+        if self._upload is not None:
+            connection.cut_in(self._upload.closing)
         resets = connection.emergency_stop()
         self._shown.stopped(reason, now, resets=resets)
         self._end(Outcome.FAILED, reason)
@@ -199,6 +206,10 @@ class Session(Standing):
             command = self._look(now)
         return command
 
+    def next_bytes(self, now: float) -> bytes | None:
+        """What goes out as it is, beside all lines; None while lines are understood."""
+        return self._upload.next_bytes(now) if self._upload is not None else None
+
     def next_lines(self, now: float, most: int) -> list[str]:
         """Lines of our print that may go out at once; none while anything else has to be said."""
         connection, job = self._connection, self._job
@@ -254,6 +265,8 @@ class Session(Standing):
     def next_at(self) -> float:
         """When `next_command` should be asked again, if nothing is heard before."""
         connection = self._connection
+        if self._upload is not None and self._upload.deadline is not None:
+            return self._upload.deadline
         if connection is None or self._reports(connection):
             return self._look_at
         return min(self._look_at, self._heat_at)
@@ -292,7 +305,7 @@ class Session(Standing):
         elif isinstance(message, Action):
             self._act(message.name)
         elif self._upload is not None:
-            self._upload.hear(message)
+            self._upload.hear(message, now)
         else:
             self._follow_card(message, card_ran)
 

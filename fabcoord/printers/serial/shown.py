@@ -3,6 +3,8 @@ its card, questions, heat. No I/O and no thoughts of prints of ours."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fabcoord.printers.base import Activity, RunningPrint
 from fabcoord.printers.serial.connection import Connection
 from fabcoord.printers.serial.heat import HeatRules, HeatWatch
@@ -53,7 +55,12 @@ class Shown:
             told = message.heat
             if told is not None:
                 self.watch.hear(
-                    Heat(told.hotend_c, known.hotend_target_c, told.bed_c, known.bed_target_c), now
+                    replace(
+                        told,
+                        hotend_target_c=known.hotend_target_c,
+                        bed_target_c=known.bed_target_c,
+                    ),
+                    now,
                 )
         elif isinstance(message, Busy):
             self.panel_waits = message.what.startswith("paused")

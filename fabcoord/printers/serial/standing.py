@@ -20,8 +20,9 @@ from fabcoord.printers.serial.cardjob import CardJob
 from fabcoord.printers.serial.connection import Connection
 from fabcoord.printers.serial.heat import HeatRules
 from fabcoord.printers.serial.job import Job
-from fabcoord.printers.serial.sdcard import Upload, card_name, short_name
+from fabcoord.printers.serial.sdcard import card_name, short_name
 from fabcoord.printers.serial.shown import AT_PANEL, Shown
+from fabcoord.printers.serial.upload import Upload
 
 _OUTCOMES_KEPT = 100
 _NOT_CONNECTED = "Not connected yet."
@@ -54,6 +55,7 @@ class Standing:
         self._job: Job | CardJob | None = None
         self._start: Start | None = None
         self._upload: Upload | None = None
+        self._no_packets = False  # it promised the binary transfer, and does not know it
         self._ended: EndedPrint | None = None
         self._outcomes: dict[str, Outcome] = {}
         self._card_ids: dict[str, str] = {}  # names on the card that are attempts of ours

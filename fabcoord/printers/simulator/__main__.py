@@ -28,10 +28,12 @@ def _arguments() -> argparse.Namespace:
         "--without",
         action="append",
         default=[],
-        choices=["EMERGENCY_PARSER", "SDCARD", "MEATPACK"],
+        choices=["EMERGENCY_PARSER", "SDCARD", "MEATPACK", "BINARY_FILE_TRANSFER"],
         help="a capability that this printer lacks (repeatable)",
     )
     parser.add_argument("--advanced-ok", action="store_true", help="name line and room in each ok")
+    parser.add_argument("--extruders", type=int, default=1, choices=range(1, 9))
+    parser.add_argument("--chamber", action="store_true", help="it has a heated chamber")
     parser.add_argument("--reset-on-open", action="store_true", help="as boards with DTR reset")
     parser.add_argument("--exit-when-alone", type=float, metavar="SECONDS")
     return parser.parse_args()
@@ -62,7 +64,8 @@ def main() -> int:
         seed=options.seed,
         sd=options.sd,
         control=options.control,
-        without=frozenset(options.without),
+        without=frozenset(options.without) | (frozenset() if options.chamber else {"CHAMBER"}),
+        extruders=options.extruders,
         advanced_ok=options.advanced_ok,
         reset_on_open=options.reset_on_open,
         exit_when_alone_s=options.exit_when_alone,

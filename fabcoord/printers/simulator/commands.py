@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from collections.abc import Callable
 
@@ -117,12 +118,29 @@ def _relative(relative: bool, axes: str) -> Callable[[Firmware, str], None]:
 
 def _set_hotend(fw: Firmware, rest: str) -> None:
     words = _words(rest)
-    fw.hotend.target_c = words.get("S", words.get("R", fw.hotend.target_c))
+    number = int(words.get("T", fw.heaters.tool))
+    if number < len(fw.heaters.hotends):
+        heater = fw.heaters.hotends[number]
+        heater.target_c = words.get("S", words.get("R", heater.target_c))
 
 
 def _set_bed(fw: Firmware, rest: str) -> None:
     words = _words(rest)
-    fw.bed.target_c = words.get("S", words.get("R", fw.bed.target_c))
+    bed = fw.heaters.bed
+    bed.target_c = words.get("S", words.get("R", bed.target_c))
+
+
+def _set_chamber(fw: Firmware, rest: str) -> None:
+    if fw.heaters.chamber is not None:
+        fw.heaters.chamber.target_c = _words(rest).get("S", 0.0)
+
+
+def _tool(fw: Firmware, rest: str, *, number: int) -> Waiting:
+    yield from _all_moves_done(fw)
+    if number < len(fw.heaters.hotends):
+        fw.heaters.tool = number
+    else:
+        fw.say(f"echo:T{number} Invalid extruder")
 
 
 def _wait_for_hotend(fw: Firmware, rest: str) -> Waiting:
@@ -132,7 +150,7 @@ def _wait_for_hotend(fw: Firmware, rest: str) -> Waiting:
 
 def _wait_for_bed(fw: Firmware, rest: str) -> Waiting:
     _set_bed(fw, rest)
-    return _wait_for_heat(fw, lambda: fw.bed.reached(also_cooling="R" in rest.upper()))
+    return _wait_for_heat(fw, lambda: fw.heaters.bed.reached(also_cooling="R" in rest.upper()))
 
 
 def _wait_for_heat(fw: Firmware, reached: Callable[[], bool]) -> Waiting:
@@ -165,10 +183,12 @@ def _fan_off(fw: Firmware, rest: str) -> None:
 def _who(fw: Firmware, rest: str) -> None:
     fw.say(
         "FIRMWARE_NAME:Marlin 2.1.2.5 (fabcoord simulator) PROTOCOL_VERSION:1.0 "
-        "MACHINE_TYPE:fabcoord virtual printer EXTRUDER_COUNT:1"
+        "MACHINE_TYPE:fabcoord virtual printer EXTRUDER_COUNT:"
+        f"{len(fw.heaters.hotends)}"
     )
     capabilities = {
         "SERIAL_XON_XOFF": False,
+        "BINARY_FILE_TRANSFER": fw.binary is not None,
         "EEPROM": False,
         "AUTOREPORT_POS": False,
         "AUTOREPORT_TEMP": True,
@@ -183,6 +203,7 @@ def _who(fw: Firmware, rest: str) -> None:
         "AUTOREPORT_SD_STATUS": fw.card is not None,
         "THERMAL_PROTECTION": True,
         "MEATPACK": fw.meatpack,
+        "CHAMBER_TEMPERATURE": fw.heaters.chamber is not None,
         "MOTION_MODES": False,
         "ARCS": False,
     }
@@ -292,10 +313,14 @@ def _sd_status(fw: Firmware, card: SdCard, rest: str) -> None:
     elif rest.startswith("C"):
         fw.say(f"Current file: {card.name or '(no file)'}")
     else:
-        fw.say(fw.sd_status())
+        fw.say(card.status())
 
 
 def _sd_write(fw: Firmware, card: SdCard, rest: str) -> None:
+    if fw.binary is not None and rest == "B1":
+        fw.say("echo:Switching to Binary Protocol")
+        fw.binary.open()
+        return
     card.open_for_writing(rest)
     fw.say(f"Writing to file: {rest}")
 
@@ -333,6 +358,7 @@ _COMMANDS: dict[str, Callable[[Firmware, str], Waiting | None]] = {
     "M18": _motors_off,
     "M84": _motors_off,
     "M400": _all_moves_done,
+    "M141": _set_chamber,
     "M104": _set_hotend,
     "M109": _wait_for_hotend,
     "M140": _set_bed,
@@ -363,5 +389,6 @@ _COMMANDS: dict[str, Callable[[Firmware, str], Waiting | None]] = {
     "M524": _on_card(_sd_abort),
     **dict.fromkeys(("G20", "G21", "M17", "M73", "M75", "M76", "M77", "M117"), _nothing),
     **dict.fromkeys(("M201", "M203", "M204", "M205", "M211", "M220", "M221", "M300"), _nothing),
-    **dict.fromkeys(("M302", "M500", "M501", "M502", "M503", "M900", "T0"), _nothing),
+    **dict.fromkeys(("M302", "M500", "M501", "M502", "M503", "M900"), _nothing),
+    **{f"T{n}": functools.partial(_tool, number=n) for n in range(8)},
 }

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Callable, Generator
 
 from fabcoord.printers.simulator import thermal
+from fabcoord.printers.simulator.binary import BinaryStream
 from fabcoord.printers.simulator.meatpack import Unpacker
 from fabcoord.printers.simulator.planner import Planner
 from fabcoord.printers.simulator.sdcard import SdCard
@@ -50,6 +51,8 @@ class Firmware:
         emergency_parser: bool = True,
         advanced_ok: bool = False,
         meatpack: bool = True,
+        heaters: thermal.Heaters | None = None,
+        binary: bool = True,
         executed: Callable[[str], None] | None = None,
     ) -> None:
         self.say = say
@@ -60,11 +63,12 @@ class Firmware:
         self.meatpack = meatpack
         self._execute = execute
         self._executed = executed
+        self.heaters = heaters or thermal.Heaters()
+        self.binary = BinaryStream(self.say, card) if binary and card is not None else None
         self.resends = 0
         self.overflowed_bytes = 0
         self.now = 0.0
         self._power_up()
-        self.hotend, self.bed = thermal.hotend(), thermal.bed()
 
     def _power_up(self) -> None:
         self.planner = Planner()
@@ -93,14 +97,22 @@ class Firmware:
         self._look_at: float | None = None
         self._busy_at = self._temperatures_at = self._sd_at = 0.0
 
+    @property
+    def hotend(self) -> thermal.Heater:
+        """The active one."""
+        return self.heaters.hotends[self.heaters.tool]
+
     # Resets and faults ---------------------------------------------------------------------
 
     def reset(self) -> None:
         """Start anew as after the reset button; heat and SD card stay, all else is forgotten."""
         if self.card is not None:
             self.card.power_down()
+        if self.binary is not None:
+            self.binary.power_down()
         self._power_up()
-        self.hotend.target_c = self.bed.target_c = 0.0
+        self.heaters.off()
+        self.heaters.tool = 0
         self._booting_until = self.now + BOOT_S
 
     def kill(self, reason: str = "") -> None:
@@ -109,7 +121,7 @@ class Firmware:
             self.say(f"Error:{reason}")
         self.say("Error:Printer halted. kill() called!")
         self.killed = reason or "M112"
-        self.hotend.target_c = self.bed.target_c = 0.0
+        self.heaters.off()
         self.planner.quick_stop()
         self._queue.clear()
         self._running = None
@@ -125,6 +137,8 @@ class Firmware:
             return
         if self.emergency_parser:
             self._emergency(data)
+        if self.binary is not None and self.binary.active:
+            data = self.binary.receive(data, self.now)
         self._rx += data
         self._read_lines()
         if len(self._queue) >= QUEUE_SLOTS and len(self._rx) > RX_BUFFER_BYTES:
@@ -264,8 +278,7 @@ class Firmware:
     def step(self, now: float) -> None:
         """Do all that can be done at this time."""
         self.now = now
-        self.hotend.advance(now)
-        self.bed.advance(now)
+        self.heaters.advance(now)
         self.planner.advance(now)
         if self._booting_until:
             if now < self._booting_until:
@@ -335,17 +348,7 @@ class Firmware:
 
     def temperatures(self) -> str:
         """The report of M105 and M155."""
-        hotend, bed = self.hotend, self.bed
-        return (
-            f"T:{hotend.temperature_c:.2f} /{hotend.target_c:.2f} "
-            f"B:{bed.temperature_c:.2f} /{bed.target_c:.2f} @:{hotend.power} B@:{bed.power}"
-        )
-
-    def sd_status(self) -> str:
-        """The report of M27."""
-        if self.card is None or not (self.card.printing or self.card.paused):
-            return "Not SD printing"
-        return f"SD printing byte {self.card.position}/{self.card.size}"
+        return self.heaters.report()
 
     def _report(self) -> None:
         now, second = self.now, self.real_second
@@ -357,7 +360,7 @@ class Firmware:
             self.say(f" {self.temperatures()}")
         if self.report_sd_s and now >= self._sd_at:
             self._sd_at = now + self.report_sd_s * second
-            self.say(self.sd_status())
+            self.say(self.card.status() if self.card is not None else "Not SD printing")
 
     def next_at(self) -> float | None:
         """When `step` has something to do again, if no bytes arrive; None for never."""
@@ -383,8 +386,9 @@ class Firmware:
             "busy": self._running is not None,
             "hotend_c": round(self.hotend.temperature_c, 1),
             "hotend_target_c": self.hotend.target_c,
-            "bed_c": round(self.bed.temperature_c, 1),
-            "bed_target_c": self.bed.target_c,
+            "targets_c": [heater.target_c for heater in self.heaters.all],
+            "bed_c": round(self.heaters.bed.temperature_c, 1),
+            "bed_target_c": self.heaters.bed.target_c,
             "fan": self.fan,
             "position": dict(self.planner.position),
             "answered": list(self.answered),

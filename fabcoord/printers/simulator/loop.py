@@ -11,6 +11,7 @@ from fabcoord.printers.simulator.commands import execute
 from fabcoord.printers.simulator.firmware import Firmware
 from fabcoord.printers.simulator.port import Port
 from fabcoord.printers.simulator.sdcard import SdCard
+from fabcoord.printers.simulator.thermal import Heaters
 from fabcoord.printers.simulator.wire import Faults, Inbound, Outbound
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Simulator:
         without: frozenset[str] = frozenset(),
         advanced_ok: bool = False,
         reset_on_open: bool = False,
+        extruders: int = 1,
         exit_when_alone_s: float | None = None,
     ) -> None:
         self._speed = speed
@@ -54,6 +56,8 @@ class Simulator:
             emergency_parser="EMERGENCY_PARSER" not in without,
             advanced_ok=advanced_ok,
             meatpack="MEATPACK" not in without,
+            binary="BINARY_FILE_TRANSFER" not in without,
+            heaters=Heaters(extruders, heats_chamber="CHAMBER" not in without),
             executed=self._control.log.add if self._control is not None else None,
         )
         self._replug_at: float | None = None
@@ -200,12 +204,12 @@ class Simulator:
         elif verb == "press":
             firmware.stop_waiting = True
         elif verb == "heater":
-            heater = {"hotend": firmware.hotend, "bed": firmware.bed}[str(request["name"])]
+            heater = firmware.heaters.named(str(request["name"]))
             heater.stuck_on = bool(request["stuck"])
         elif verb == "silence":
             firmware.silent = bool(request["on"])
         elif verb == "panel" and request["what"] == "preheat":
-            firmware.hotend.target_c, firmware.bed.target_c = 200.0, 60.0
+            firmware.hotend.target_c, firmware.heaters.bed.target_c = 200.0, 60.0
         elif verb == "quit":
             self._stopped = True
         else:

@@ -18,6 +18,7 @@ class SdCard:
         self.paused = False
         self._writing: str | None = None
         self._written = bytearray()
+        self.room_bytes: int | None = None  # a fault: the card is full after so many
 
     def names(self) -> dict[str, int]:
         """The files and their sizes in bytes."""
@@ -63,9 +64,15 @@ class SdCard:
         self.name = ""
 
     def power_down(self) -> None:
-        """The board was reset: what was printed or written is forgotten, files stay."""
+        """The board was reset: what was printed is forgotten, files stay, half ones too."""
         self.stop()
-        self._writing = None
+        self.close_written()  # as far as it has come
+
+    def status(self) -> str:
+        """The report of M27."""
+        if not (self.printing or self.paused):
+            return "Not SD printing"
+        return f"SD printing byte {self.position}/{self.size}"
 
     def next_line(self) -> str | None:
         """The next line of the file that is printing; None at its end."""
@@ -93,9 +100,23 @@ class SdCard:
     def open_for_writing(self, name: str) -> None:
         self._writing = name
         self._written.clear()
+        self.put(name, b"")
 
-    def write_line(self, line: str) -> None:
-        self._written += line.encode("ascii", "replace") + b"\n"
+    def write_line(self, line: str) -> bool:
+        return self.write(line.encode("ascii", "replace") + b"\n")
+
+    def write(self, data: bytes) -> bool:
+        """Whether there was room for it."""
+        if self.room_bytes is not None and len(self._written) + len(data) > self.room_bytes:
+            return False
+        self._written += data
+        return True
+
+    def forget_written(self) -> None:
+        """Close the file that is being written, and delete it."""
+        if self._writing is not None:
+            self.delete(self._writing)
+        self._writing = None
 
     def close_written(self) -> None:
         if self._writing is not None:

@@ -57,3 +57,48 @@ def hotend() -> Heater:
 def bed() -> Heater:
     """60 °C within two and a half minutes."""
     return Heater(rise_c=110.0, time_constant_s=300.0)
+
+
+def chamber() -> Heater:
+    """A heated box, slow."""
+    return Heater(rise_c=60.0, time_constant_s=900.0)
+
+
+class Heaters:
+    """All heaters of one printer: its hot ends, the bed, and a chamber where it has one."""
+
+    def __init__(self, extruders: int = 1, *, heats_chamber: bool = False) -> None:
+        self.hotends = [hotend() for _ in range(extruders)]
+        self.tool = 0  # the hot end that prints now
+        self.bed = bed()
+        self.chamber = chamber() if heats_chamber else None
+
+    @property
+    def all(self) -> list[Heater]:
+        return [*self.hotends, self.bed, *([self.chamber] if self.chamber else [])]
+
+    def advance(self, now: float) -> None:
+        for heater in self.all:
+            heater.advance(now)
+
+    def off(self) -> None:
+        for heater in self.all:
+            heater.target_c = 0.0
+
+    def named(self, name: str) -> Heater:
+        """``hotend`` (the active one), ``hotend1`` …, ``bed`` or ``chamber``; raises KeyError."""
+        known = {"hotend": self.hotends[self.tool], "bed": self.bed}
+        known |= {f"hotend{number}": heater for number, heater in enumerate(self.hotends)}
+        if self.chamber is not None:
+            known["chamber"] = self.chamber
+        return known[name]
+
+    def report(self) -> str:
+        """The temperatures as M105 and M155 tell them; several hot ends are told one by one."""
+        told = [("T", self.hotends[self.tool]), ("B", self.bed)]
+        if len(self.hotends) > 1:
+            told += [(f"T{number}", heater) for number, heater in enumerate(self.hotends)]
+        if self.chamber is not None:
+            told.append(("C", self.chamber))
+        degrees = " ".join(f"{n}:{h.temperature_c:.2f} /{h.target_c:.2f}" for n, h in told)
+        return f"{degrees} @:{self.hotends[self.tool].power} B@:{self.bed.power}"
