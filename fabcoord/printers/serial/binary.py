@@ -180,7 +180,8 @@ class Transfer:
     def _done(self) -> None:
         """The packet that is out has had its effect."""
         kind = self._now_out[0] if self._now_out is not None else None
-        self._now_out, self._acknowledged, self.deadline = None, False, 0.0
+        self._now_out, self._went_out, self._acknowledged = None, False, False
+        self.deadline = 0.0
         if kind is not Kind.WRITE:
             self._steps.popleft()
         self.over = not self._steps

@@ -5,21 +5,25 @@ from __future__ import annotations
 
 from collections import deque
 
-from fabcoord.printers.base import Outcome, PrintOrder, RunningPrint
+from fabcoord.printers.base import Outcome, PrintOrder
 from fabcoord.printers.profiles import FirmwareProfile
-from fabcoord.printers.serial.job import MARK, Phase
+from fabcoord.printers.serial.parser import Position
+from fabcoord.printers.serial.printjob import MARK, Phase, PrintJob
 from fabcoord.printers.serial.sdcard import CardWatch, card_name, short_name
 
+REPORT_CARD_S = 2
 
-class CardJob:
+
+class CardJob(PrintJob):
     """The same face as `job.Job`, for a file that is on the card.
 
     Args:
         watch: what the printer says of its card; told of everything by the session.
         runs: it runs already, and was found again.
+        reports: the firmware can tell by itself, every few seconds, how far it is.
     """
 
-    survives = True  # a lost connection says nothing about this print
+    survives = True
 
     def __init__(
         self,
@@ -29,21 +33,17 @@ class CardJob:
         now: float,
         *,
         runs: bool,
+        reports: bool = False,
     ) -> None:
-        self.order = order
-        self.phase = Phase.STREAMING
-        self.outcome: Outcome | None = None
-        self.reason = ""
-        self.over = False
-        self.lines_sent = 0
-        self.started_at = now
-        self._profile = profile
+        super().__init__(order, profile, now)
+        self.reports = reports
         self._watch = watch
         self._name = card_name(order.attempt_id, lower_case=profile.sd_lower_case)
-        self._script: deque[str] = deque()
         self._runs = runs
         self._selected = False
         self._wants_pause: bool | None = None
+        if runs and reports:
+            self._script.append(f"M27 S{REPORT_CARD_S}")
 
     # Wishes --------------------------------------------------------------------------------
 
@@ -53,19 +53,19 @@ class CardJob:
     def resume(self) -> None:
         self._wants_pause, self.reason = False, ""
 
-    def clear_up(self, outcome: Outcome, reason: str) -> None:
-        """End it early: the card stops first, or it would heat again."""
-        if self.phase is Phase.CLEARING_UP:
-            return
-        self.outcome, self.reason = outcome, reason
-        self.phase = Phase.CLEARING_UP
+    def _clearing(self) -> list[str]:
+        """The card stops first, or it would heat again."""
         script = self._profile.script
-        self._script = deque([*script("sd_cancel"), *script("cool"), *script("release"), MARK])
+        return [*script("sd_cancel"), *self._quiet, *script("cool"), *script("release")]
+
+    @property
+    def _quiet(self) -> list[str]:
+        """No more reports of its own."""
+        return ["M27 S0"] if self.reports else []
 
     # Commands ------------------------------------------------------------------------------
 
-    def next_command(self) -> str | None:
-        """The next command to send, None while there is none; see `job.Job.next_command`."""
+    def next_command(self, position: Position | None) -> str | None:
         if self._script:
             return self._script.popleft()
         if self.over:
@@ -83,14 +83,16 @@ class CardJob:
                 self._end(Outcome.FAILED, f"The card has no file {self._name}.")
                 return None
             self._watch.begin()
+            if self.reports:
+                self._script.append(f"M27 S{REPORT_CARD_S}")
             return "M24"
         return self._follow()
 
     def _follow(self) -> str | None:
         watch, wants = self._watch, self._wants_pause
         if watch.outcome is Outcome.FINISHED:
-            self.outcome, self.phase = Outcome.FINISHED, Phase.ENDING
-            self._script = deque([*self._profile.script("end"), MARK])
+            self.outcome = Outcome.FINISHED
+            self._run(Phase.ENDING, [*self._quiet, *self._profile.script("end"), MARK])
         elif watch.outcome is not None:
             self.clear_up(Outcome.CANCELLED, "Cancelled at the printer.")
         elif wants is not None and watch.running:
@@ -102,26 +104,12 @@ class CardJob:
     def _end(self, outcome: Outcome, reason: str) -> None:
         self.outcome, self.reason, self.over = outcome, reason, True
 
-    def took(self, command: str) -> None:
-        """Which lines were taken is the printer's own affair here."""
-
     # How far -------------------------------------------------------------------------------
 
     @property
     def paused(self) -> bool:
         return self._watch.paused
 
-    def running(self, now: float) -> RunningPrint:
-        """This print as others see it."""
-        order, progress = self.order, self._watch.progress
-        remaining_s = None if order.duration_s is None else order.duration_s * (1.0 - progress)
-        return RunningPrint(
-            attempt_id=order.attempt_id,
-            file_name=order.file_name,
-            progress=progress,
-            layers=order.layers,
-            remaining_s=remaining_s,
-        )
-
-    def close(self) -> None:
-        """Nothing is open here."""
+    @property
+    def progress(self) -> float:
+        return self._watch.progress

@@ -4,47 +4,21 @@ but reading the file."""
 from __future__ import annotations
 
 from collections import deque
-from enum import StrEnum
 
-from fabcoord.printers.base import Outcome, PrintOrder, RunningPrint
+from fabcoord.printers.base import Outcome, PrintOrder
 from fabcoord.printers.profiles import FirmwareProfile
 from fabcoord.printers.serial.framing import UnsendableLine
 from fabcoord.printers.serial.parser import Position
+from fabcoord.printers.serial.printjob import MARK, Phase, PrintJob
 from fabcoord.printers.serial.stream import PAUSE, ForbiddenCommand, GcodeStream
 
-# An M105 gets an answer that no other line can get, so all before it was surely taken.
-MARK = "M105"
 
-
-class Phase(StrEnum):
-    """Where a print is."""
-
-    STREAMING = "streaming"  # lines of the file go out
-    STOPPING = "stopping"  # for a pause: the planned moves are made, the place is noted
-    PARKING = "parking"  # for a pause: the head goes aside
-    PAUSED = "paused"  # nothing goes out
-    RETURNING = "returning"  # the head goes back to where it was
-    CLEARING_UP = "clearing up"  # cancelled or failed: heat off, head aside, motors off
-    ENDING = "ending"  # the file is sent, its last moves are being made
-
-
-class Job:
-    """The print of one order. Raises OSError when the file cannot be opened."""
-
-    survives = False  # a lost connection ends this print
+class Job(PrintJob):
+    """A print that is streamed. Raises OSError when the file cannot be opened."""
 
     def __init__(self, order: PrintOrder, profile: FirmwareProfile, now: float) -> None:
-        self.order = order
-        self.phase = Phase.STREAMING
-        self.outcome: Outcome | None = None  # set when it is known how this print ends
-        self.reason = ""
-        self.over = False  # nothing more is to be sent
-        self.lines_sent = 0
-        self.started_at = now
-        self._profile = profile
+        super().__init__(order, profile, now)
         self._stream = GcodeStream(order.path, profile.longest_line_bytes)
-        self.line = 0  # of the file, the last that the printer has acknowledged
-        self._script: deque[str] = deque()
         self._sent: deque[tuple[str, int]] = deque()  # from the file, not acknowledged yet
         self._homing = self._homed = False
         self._wants_pause = False
@@ -60,16 +34,10 @@ class Job:
         """Go on; when the head is still on its way aside, as soon as it is there."""
         self._wants_pause, self.reason = False, ""
 
-    def clear_up(self, outcome: Outcome, reason: str) -> None:
-        """End the print early: heat off first, then the head aside, if it knows where it is."""
-        if self.phase is Phase.CLEARING_UP:
-            return
-        self.outcome, self.reason = outcome, reason
+    def _clearing(self) -> list[str]:
+        """Heat off first, then the head aside, if it knows where it is."""
         park = self._profile.script("park") if self._homed else []
-        self._run(
-            Phase.CLEARING_UP,
-            [*self._profile.script("cool"), *park, *self._profile.script("release"), MARK],
-        )
+        return [*self._profile.script("cool"), *park, *self._profile.script("release")]
 
     # Commands ------------------------------------------------------------------------------
 
@@ -78,14 +46,6 @@ class Job:
         return self.phase in (Phase.PARKING, Phase.PAUSED)
 
     def next_command(self, position: Position | None) -> str | None:
-        """The next command to send, None while there is none.
-
-        Asked only when all that it gave before was taken by the printer, so being asked is itself
-        the news that a script is through.
-
-        Args:
-            position: what the printer's M114 said last.
-        """
         while not self.over:
             if self._script:
                 return self._script.popleft()
@@ -152,15 +112,10 @@ class Job:
         return command
 
     def took(self, command: str) -> None:
-        """The printer has acknowledged a command, in the order in which they were given."""
         if self._sent and self._sent[0][0] is command:
             self.line = self._sent.popleft()[1]
             if self._homing and command.startswith("G28"):
                 self._homed, self._homing = True, False
-
-    def _run(self, phase: Phase, script: list[str]) -> None:
-        self.phase = phase
-        self._script = deque(script)
 
     def _place_now(self, position: Position | None) -> dict[str, float | str] | None:
         """What a resume has to restore; None where the head had better not be moved."""
@@ -179,24 +134,13 @@ class Job:
 
     # How far -------------------------------------------------------------------------------
 
-    def running(self, now: float) -> RunningPrint:
-        """This print as others see it."""
-        order, stream = self.order, self._stream
-        progress = stream.progress
-        remaining_s = None
-        if order.duration_s is not None:
-            remaining_s = order.duration_s * (1.0 - progress)
-        elif progress > 0.05:
-            remaining_s = (now - self.started_at) * (1.0 - progress) / progress
-        return RunningPrint(
-            attempt_id=order.attempt_id,
-            file_name=order.file_name,
-            progress=progress,
-            layer=stream.layer,
-            layers=order.layers or stream.layers,
-            remaining_s=remaining_s,
-            line=self.line,
-        )
+    @property
+    def progress(self) -> float:
+        return self._stream.progress
+
+    @property
+    def layers(self) -> tuple[int | None, int | None]:
+        return self._stream.layer, self._stream.layers
 
     def close(self) -> None:
         self._stream.close()

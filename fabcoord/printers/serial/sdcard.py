@@ -52,6 +52,11 @@ class CardWatch:
         self._asked = 0  # for its name, in vain
         self._doubts = 0  # looks since "not printing" was said of a print that had not ended
 
+    @property
+    def in_doubt(self) -> bool:
+        """It was said not to print, and has not ended: paused, or given up?"""
+        return self._doubts > 0
+
     def begin(self) -> None:
         """The selected file was told to start."""
         self.running, self.outcome, self.progress, self._byte = True, None, 0.0, None

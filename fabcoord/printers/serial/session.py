@@ -8,7 +8,7 @@ from fabcoord.printers.base import Activity, EndedPrint, Outcome, PrintOrder
 from fabcoord.printers.serial.cardjob import CardJob
 from fabcoord.printers.serial.connection import Connection, Heard
 from fabcoord.printers.serial.framing import code_of
-from fabcoord.printers.serial.job import Job, Phase
+from fabcoord.printers.serial.job import Job
 from fabcoord.printers.serial.parser import (
     Action,
     Failure,
@@ -17,14 +17,15 @@ from fabcoord.printers.serial.parser import (
     SdFile,
     Started,
 )
+from fabcoord.printers.serial.printjob import Phase, PrintJob
 from fabcoord.printers.serial.sdcard import SOME_FILE
-from fabcoord.printers.serial.standing import Standing, Start
-from fabcoord.printers.serial.upload import BinaryUpload, Upload
+from fabcoord.printers.serial.standing import CARD_REPORTS, Standing, Start
 
 _WATCH_EVERY_S = 0.1
 _LOOK_AT_EFFECT_S = 0.2
 _TELLS_HEAT = frozenset({"M109", "M190", "M191"})  # while they wait
 _DEAF_AFTER_S = 10.0  # without an answer it works on one long command, and tells nothing meanwhile
+LOOK_AT_REPORTER_S = 10.0
 LOOK_EVERY_S = 2.0  # while idle: does it live, does a print run that we did not start?
 
 
@@ -47,7 +48,7 @@ class Session(Standing):
         job = self._job
         self._cool_first = self._cool_first or self.printing
         if self._upload is not None:
-            self._upload.failure, self._upload.over = reason, True
+            self._cut_off(reason)
         if job is not None and (job.survives or job.phase is Phase.ENDING):
             job.close()
             self._job = None
@@ -76,38 +77,15 @@ class Session(Standing):
             raise PrinterBusy(f"Another print runs on this printer. {reason}".strip())
         profile = self._connection.profile
         if self.from_card:
-            self._start = Start(CardJob(order, profile, self._shown.card, now, runs=False))
+            reports = self._connection.can(CARD_REPORTS)
+            card = self._shown.card
+            self._start = Start(CardJob(order, profile, card, now, runs=False, reports=reports))
             return self._start
         try:
             self._start = Start(Job(order, profile, now))
         except OSError as error:
             raise PrinterError(f"The G-code {order.path} cannot be read: {error}.") from error
         return self._start
-
-    def want_upload(self, order: PrintOrder, now: float) -> Upload:
-        """Ask for the file to be written to the card; raises as `want_start` does."""
-        activity, reason, _ = self._activity(now)
-        if activity is Activity.OFFLINE or self._connection is None:
-            raise PrinterOffline(f"The printer cannot be reached. {reason}")
-        if activity is not Activity.IDLE or self._upload is not None:
-            raise PrinterBusy(f"The printer takes no file now. {reason}".strip())
-        if not self._connection.has_sd:
-            raise PrinterError("The printer says that it has no SD card.")
-        try:
-            packets = self._connection.can("BINARY_FILE_TRANSFER") and not self._no_packets
-            way = BinaryUpload if packets else Upload
-            self._upload = way(order, self._connection.profile)
-        except OSError as error:
-            raise PrinterError(f"The G-code {order.path} cannot be read: {error}.") from error
-        return self._upload
-
-    def drop_upload(self, upload: Upload) -> None:
-        """The upload is over, one way or another."""
-        if self._upload is upload:
-            self._upload = None
-        if isinstance(upload, BinaryUpload) and upload.not_spoken:
-            self._no_packets = True
-        upload.close()
 
     def answer(self, choice: int) -> None:
         """Answer what the printer asks; raises PrinterError when it asks nothing, or not that."""
@@ -131,6 +109,7 @@ class Session(Standing):
         if self._upload is not None:
             connection.cut_in(self._upload.closing)
         resets = connection.emergency_stop()
+        self._cut_off(reason)
         self._shown.stopped(reason, now, resets=resets)
         self._end(Outcome.FAILED, reason)
         self._decide(PrinterError(reason))
@@ -157,7 +136,7 @@ class Session(Standing):
         self._shown.paused_itself = False
         job.resume()
 
-    def _our_job(self, verb: str) -> Job | CardJob:
+    def _our_job(self, verb: str) -> PrintJob:
         job = self._job
         if job is None or job.phase in (Phase.CLEARING_UP, Phase.ENDING):
             raise PrinterError(f"There is no print of ours that could be {verb}.")
@@ -185,9 +164,13 @@ class Session(Standing):
             command = upload.next_command()
             if command is not None or upload.writing:
                 return command
+        if self._half_file and not self._shown.card.running:
+            # While one prints from the card this would end that print.
+            self._errands.append(f"M30 {self._half_file}")
+            self._half_file = ""
         if self._cool_first:
             self._cool_first = False
-            self._errands = connection.profile.script("cool")
+            self._errands = [*connection.profile.script("cool"), *self._errands]
         if self._errands:
             return self._errands.pop(0)
         if self._start is not None:
@@ -205,10 +188,6 @@ class Session(Standing):
         if command is None and now >= self._look_at:
             command = self._look(now)
         return command
-
-    def next_bytes(self, now: float) -> bytes | None:
-        """What goes out as it is, beside all lines; None while lines are understood."""
-        return self._upload.next_bytes(now) if self._upload is not None else None
 
     def next_lines(self, now: float, most: int) -> list[str]:
         """Lines of our print that may go out at once; none while anything else has to be said."""
@@ -242,22 +221,25 @@ class Session(Standing):
         return missed or not self._reports(connection)
 
     def _look(self, now: float) -> str:
-        self._look_at = now + LOOK_EVERY_S
+        self._look_at = now + self._look_every_s()
         connection = self._connection
         if connection is None or not connection.has_sd or isinstance(self._job, Job):
             return "M105"
         return self._shown.card.question()
 
+    def _look_every_s(self) -> float:
+        """One that tells by itself how far it is need not be asked, unless it falls silent."""
+        job = self._job
+        tells = isinstance(job, CardJob) and job.reports and not self._shown.card.in_doubt
+        return LOOK_AT_REPORTER_S if tells else LOOK_EVERY_S
+
     def _next_of_job(self, connection: Connection, now: float) -> str | None:
         job = self._job
         if job is None or self._shown.paused_itself:
             return None
-        if isinstance(job, CardJob):
-            command = job.next_command()
-            if command is not None:
-                self._look_at = now + _LOOK_AT_EFFECT_S
-        else:
-            command = job.next_command(connection.position)
+        command = job.next_command(connection.position)
+        if command is not None and isinstance(job, CardJob):
+            self._look_at = now + _LOOK_AT_EFFECT_S
         if job.over:
             self._end(job.outcome or Outcome.FAILED, job.reason)
         return command
@@ -300,6 +282,8 @@ class Session(Standing):
         if isinstance(message, Failure):
             if message.fatal:
                 self._halt(message.text)
+            elif self._upload is not None:
+                self._upload.hear(message, now)
         elif isinstance(message, Started):
             self._restarted()
         elif isinstance(message, Action):
@@ -307,7 +291,7 @@ class Session(Standing):
         elif self._upload is not None:
             self._upload.hear(message, now)
         else:
-            self._follow_card(message, card_ran)
+            self._follow_card(message, card_ran, now)
 
     def watch_heat(self, now: float) -> None:
         """Ask the watch what is to be done; called whenever something may have changed."""
@@ -333,7 +317,7 @@ class Session(Standing):
             self.emergency(f"Emergency stop. {reason}", now)
         connection.alarm_at = self._shown.watch.next_at(now)
 
-    def _follow_card(self, message: Message, ran: bool) -> None:
+    def _follow_card(self, message: Message, ran: bool, now: float) -> None:
         """What a print from the printer's own card means for us."""
         card, job = self._shown.card, self._job
         if isinstance(message, SdFile) and message.opened and isinstance(job, Job):
@@ -341,6 +325,8 @@ class Session(Standing):
         if card.running and isinstance(job, Job):
             # Two prints at once on one machine: ours gives way, and touches nothing more.
             self._end(Outcome.FAILED, "Somebody started another print at the printer.")
+        if card.in_doubt and isinstance(job, CardJob):
+            self._look_at = min(self._look_at, now + LOOK_EVERY_S)
         if card.running and self._job is None:
             self._adopt_or_follow()
             if not card.name:
@@ -354,6 +340,7 @@ class Session(Standing):
         if self._connection is not None:
             self._connection.heard_halt()
         reason = self._shown.halted(text)
+        self._cut_off(reason)
         self._end(Outcome.FAILED, reason)
         self._decide(PrinterError(reason))
 
@@ -362,7 +349,7 @@ class Session(Standing):
         self._end(Outcome.FAILED, "The printer restarted in the middle of the print.")
         self._decide(PrinterOffline("The printer has just restarted."))
         if self._upload is not None:
-            self._upload.failure, self._upload.over = "The printer has just restarted.", True
+            self._cut_off("The printer has just restarted.")
 
     def _act(self, name: str) -> None:
         """What the printer asks of us, or tells us that it did."""

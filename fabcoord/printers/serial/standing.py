@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from fabcoord.errors import PrinterBusy, PrinterError
+from fabcoord.errors import PrinterBusy, PrinterError, PrinterOffline
 from fabcoord.printers.base import (
     Activity,
     EndedPrint,
@@ -19,19 +19,20 @@ from fabcoord.printers.base import (
 from fabcoord.printers.serial.cardjob import CardJob
 from fabcoord.printers.serial.connection import Connection
 from fabcoord.printers.serial.heat import HeatRules
-from fabcoord.printers.serial.job import Job
+from fabcoord.printers.serial.printjob import PrintJob
 from fabcoord.printers.serial.sdcard import card_name, short_name
 from fabcoord.printers.serial.shown import AT_PANEL, Shown
-from fabcoord.printers.serial.upload import Upload
+from fabcoord.printers.serial.upload import BinaryUpload, Upload
 
 _OUTCOMES_KEPT = 100
+CARD_REPORTS = "AUTOREPORT_SD_STATUS"
 _NOT_CONNECTED = "Not connected yet."
 
 
 class Start:
     """A wish to start, decided when the printer has answered one more look."""
 
-    def __init__(self, job: Job | CardJob) -> None:
+    def __init__(self, job: PrintJob) -> None:
         self.job = job
         self.decided = False
         self.refusal: PrinterError | None = None
@@ -52,9 +53,10 @@ class Standing:
         self.interrupt_wanted = False  # stop what moves and heats now, then go on
         self.from_card = from_card
         self._connection: Connection | None = None
-        self._job: Job | CardJob | None = None
+        self._job: PrintJob | None = None
         self._start: Start | None = None
         self._upload: Upload | None = None
+        self._half_file = ""  # on the card, to be deleted
         self._no_packets = False  # it promised the binary transfer, and does not know it
         self._ended: EndedPrint | None = None
         self._outcomes: dict[str, Outcome] = {}
@@ -97,7 +99,9 @@ class Standing:
             return
         order = PrintOrder(attempt_id, Path(), "", f"fc-{attempt_id}.gcode")
         self._job = CardJob(
-            order, connection.profile, self._shown.card, time.monotonic(), runs=True
+            *(order, connection.profile, self._shown.card, time.monotonic()),
+            runs=True,
+            reports=connection.can(CARD_REPORTS),
         )
 
     def _end(self, outcome: Outcome, reason: str) -> None:
@@ -112,6 +116,43 @@ class Standing:
         while len(self._outcomes) > _OUTCOMES_KEPT:
             del self._outcomes[next(iter(self._outcomes))]
         self._shown.panel_waits = self._shown.paused_itself = self.interrupt_wanted = False
+
+    # Files for the card -------------------------------------------------------------------
+
+    def want_upload(self, order: PrintOrder, now: float) -> Upload:
+        """Ask for the file to be written to the card; raises as `want_start` does."""
+        activity, reason, _ = self._activity(now)
+        if activity is Activity.OFFLINE or self._connection is None:
+            raise PrinterOffline(f"The printer cannot be reached. {reason}")
+        if activity is not Activity.IDLE or self._upload is not None:
+            raise PrinterBusy(f"The printer takes no file now. {reason}".strip())
+        if not self._connection.has_sd:
+            raise PrinterError("The printer says that it has no SD card.")
+        try:
+            packets = self._connection.can("BINARY_FILE_TRANSFER") and not self._no_packets
+            way = BinaryUpload if packets else Upload
+            self._upload = way(order, self._connection.profile)
+        except OSError as error:
+            raise PrinterError(f"The G-code {order.path} cannot be read: {error}.") from error
+        return self._upload
+
+    def drop_upload(self, upload: Upload) -> None:
+        """The upload is over, one way or another."""
+        if self._upload is upload:
+            self._upload = None
+        if isinstance(upload, BinaryUpload) and upload.not_spoken:
+            self._no_packets = True
+        upload.close()
+
+    def _cut_off(self, reason: str) -> None:
+        """The upload ends here; what there is of the file must not be printed by anybody."""
+        if self._upload is not None:
+            self._upload.failure, self._upload.over = reason, True
+            self._half_file = self._upload.name
+
+    def next_bytes(self, now: float) -> bytes | None:
+        """What goes out as it is, beside all lines; None while lines are understood."""
+        return self._upload.next_bytes(now) if self._upload is not None else None
 
     # What others see -----------------------------------------------------------------------
 

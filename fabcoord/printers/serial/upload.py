@@ -9,7 +9,7 @@ from fabcoord.printers.base import PrintOrder
 from fabcoord.printers.profiles import FirmwareProfile
 from fabcoord.printers.serial.binary import Transfer
 from fabcoord.printers.serial.framing import UnsendableLine
-from fabcoord.printers.serial.parser import Message, Other, SdFile, SdRefused, SdWriting
+from fabcoord.printers.serial.parser import Failure, Message, Other, SdFile, SdRefused, SdWriting
 from fabcoord.printers.serial.sdcard import card_name
 from fabcoord.printers.serial.stream import PAUSE, ForbiddenCommand, GcodeStream
 
@@ -26,9 +26,9 @@ class Upload:
         self.order = order
         self.over = False
         self.failure = ""  # one sentence
-        self._name = card_name(order.attempt_id, lower_case=profile.sd_lower_case)
+        self.name = card_name(order.attempt_id, lower_case=profile.sd_lower_case)
         self._stream = GcodeStream(order.path, profile.longest_line_bytes)
-        self._script: deque[str] = deque([f"M28 {self._name}"])
+        self._script: deque[str] = deque([f"M28 {self.name}"])
         self._opened = self._closed = False
         self._bytes = 0
         self._there: int | None = None  # how large the printer says that the file is
@@ -47,7 +47,7 @@ class Upload:
         if self.failure:
             return
         self.failure, self._closed = failure, True
-        self._script = deque(["M29", f"M30 {self._name}"])
+        self._script = deque(["M29", f"M30 {self.name}"])
 
     def next_command(self) -> str | None:
         """The next command, None when there is none; see `job.Job.next_command`."""
@@ -77,7 +77,7 @@ class Upload:
             return self._script.popleft()
         if command is None:
             self._closed = True
-            self._script.append(f"M23 {self._name}")
+            self._script.append(f"M23 {self.name}")
             return "M29"
         return self._counted(command)
 
@@ -106,11 +106,14 @@ class Upload:
     @property
     def closing(self) -> bytes:
         """What has to be said before anything else is understood, at any moment."""
-        return b""
+        return b"\nM29\n" if self.writing else b""
 
     def hear(self, message: Message, now: float) -> None:
         """Take in one message."""
-        if isinstance(message, SdRefused):
+        if isinstance(message, Failure):
+            if "writ" in message.text:
+                self.give_up(f"The printer's card takes no more: is it full? ({message.text})")
+        elif isinstance(message, SdRefused):
             self.give_up(f"The printer's card takes no file: {message.text}")
         elif isinstance(message, SdFile) and message.opened and self._closed:
             self._there = message.size
@@ -130,7 +133,7 @@ class BinaryUpload(Upload):
     def __init__(self, order: PrintOrder, profile: FirmwareProfile) -> None:
         super().__init__(order, profile)
         self._script = deque(["M28 B1"])
-        self._transfer = Transfer(self._name, self._read)
+        self._transfer = Transfer(self.name, self._read)
         self._buffer = b""
 
     @property
@@ -169,7 +172,7 @@ class BinaryUpload(Upload):
             return self.next_command()
         else:
             self._closed = True
-            return f"M23 {self._name}"
+            return f"M23 {self.name}"
         return None
 
     def next_lines(self, most: int) -> list[str]:
@@ -190,7 +193,7 @@ class BinaryUpload(Upload):
 
     @property
     def closing(self) -> bytes:
-        return self._transfer.leaving if self.writing else b""
+        return self._transfer.leaving + b"\nM29\n" if self.writing else b""
 
     def _read(self, most: int) -> bytes:
         """At most so many bytes of what is to be on the card, none at the end."""

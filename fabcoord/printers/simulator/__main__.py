@@ -31,6 +31,13 @@ def _arguments() -> argparse.Namespace:
         choices=["EMERGENCY_PARSER", "SDCARD", "MEATPACK", "BINARY_FILE_TRANSFER"],
         help="a capability that this printer lacks (repeatable)",
     )
+    parser.add_argument(
+        "--false-promise",
+        action="append",
+        default=[],
+        choices=["BINARY_FILE_TRANSFER"],
+        help="a capability that it promises and lacks (repeatable)",
+    )
     parser.add_argument("--advanced-ok", action="store_true", help="name line and room in each ok")
     parser.add_argument("--extruders", type=int, default=1, choices=range(1, 9))
     parser.add_argument("--chamber", action="store_true", help="it has a heated chamber")
@@ -66,6 +73,7 @@ def main() -> int:
         control=options.control,
         without=frozenset(options.without) | (frozenset() if options.chamber else {"CHAMBER"}),
         extruders=options.extruders,
+        promises=frozenset(options.false_promise),
         advanced_ok=options.advanced_ok,
         reset_on_open=options.reset_on_open,
         exit_when_alone_s=options.exit_when_alone,

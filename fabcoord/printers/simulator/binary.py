@@ -44,9 +44,13 @@ def fletcher16(data: bytes) -> int:
 
 
 class BinaryStream:
-    """While `active`, takes all that arrives; what follows the last packet is given back."""
+    """While `active`, takes all that arrives; what follows the last packet is given back.
 
-    def __init__(self, say: Callable[[str], None], card: SdCard) -> None:
+    ``real_second`` is how much of its time passes in a real second: patience with hosts is real.
+    """
+
+    def __init__(self, say: Callable[[str], None], card: SdCard, real_second: float = 1.0) -> None:
+        self._second = real_second
         self.active = False
         self._say, self._card = say, card
         self._bytes = b""
@@ -67,9 +71,9 @@ class BinaryStream:
 
     def receive(self, data: bytes, now: float) -> bytes:
         """Take in bytes; returns those that are no longer meant for this protocol."""
-        if self._name is not None and now - self._packet_at > _FORSAKEN_S:
+        if self._name is not None and now - self._packet_at > _FORSAKEN_S * self._second:
             self._abort()
-        if self._bytes and now - self._heard_at > _SILENCE_S:
+        if self._bytes and now - self._heard_at > _SILENCE_S * self._second:
             self._bytes = b""
             self._say("echo:Datastream timeout")
             self._again()

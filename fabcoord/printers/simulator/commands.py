@@ -208,7 +208,7 @@ def _who(fw: Firmware, rest: str) -> None:
         "ARCS": False,
     }
     for name, there in capabilities.items():
-        fw.say(f"Cap:{name}:{int(there)}")
+        fw.say(f"Cap:{name}:{int(there or name in fw.promises)}")
 
 
 def _report_temperatures(fw: Firmware, rest: str) -> None:

@@ -5,7 +5,8 @@ A Unix socket; each line is one JSON object ``{"do": verb, …}``, each answer o
 executed unchecked besides) and ``clear_log``; ``fault`` (``kind`` of `wire.Faults.KINDS` with
 ``rate`` or ``count``); ``garbage`` (``length``); ``say`` (``text``, a line to the host as if the
 firmware said it); ``hang`` (``seconds``, real ones); ``unplug`` (``seconds``); ``reset``; ``kill``
-(``reason``); ``put`` (``name``, ``text``: a file onto the SD card); ``print`` (``name``: start it
+(``reason``); ``put`` (``name``, ``text``: a file onto the SD card); ``file`` (``name``: the text of
+one on the card); ``card_room`` (``bytes``, then the card is full); ``print`` (``name``: start it
 from the front panel); ``panel`` (``what``: ``pause``, ``resume`` or ``abort`` the print from the
 card, or ``preheat``); ``press`` (the button that M0, M1 and M600 wait for); ``heater`` (``name``,
 ``stuck``: full power whatever the target); ``silence`` (``on``: no temperatures are told);

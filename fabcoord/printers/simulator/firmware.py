@@ -12,21 +12,16 @@ from collections.abc import Callable, Generator
 
 from fabcoord.printers.simulator import thermal
 from fabcoord.printers.simulator.binary import BinaryStream
+from fabcoord.printers.simulator.board import (
+    BANNER,
+    BOOT_S,
+    LINE_CHARS,
+    QUEUE_SLOTS,
+    RX_BUFFER_BYTES,
+)
 from fabcoord.printers.simulator.meatpack import Unpacker
 from fabcoord.printers.simulator.planner import Planner
 from fabcoord.printers.simulator.sdcard import SdCard
-
-RX_BUFFER_BYTES = 128
-QUEUE_SLOTS = 4
-LINE_CHARS = 95  # MAX_CMD_SIZE less one: what is longer is cut
-BANNER = (
-    "start",
-    "echo:Marlin 2.1.2.5",
-    "echo: Last Updated: 2024-12-01 | Author: (fabcoord simulator)",
-    "echo: Free Memory: 4523  PlannerBufferBytes: 1280",
-    "echo:SD card ok",
-)
-BOOT_S = 1.0
 
 Waiting = Generator[float | None, None, None]  # yields when to look again, None for "when told"
 _NUMBER = re.compile(r"N\s*(-?\d+)")
@@ -53,6 +48,7 @@ class Firmware:
         meatpack: bool = True,
         heaters: thermal.Heaters | None = None,
         binary: bool = True,
+        promises: frozenset[str] = frozenset(),
         executed: Callable[[str], None] | None = None,
     ) -> None:
         self.say = say
@@ -63,8 +59,9 @@ class Firmware:
         self.meatpack = meatpack
         self._execute = execute
         self._executed = executed
+        self.promises = promises
         self.heaters = heaters or thermal.Heaters()
-        self.binary = BinaryStream(self.say, card) if binary and card is not None else None
+        self.binary = BinaryStream(say, card, real_second) if binary and card else None
         self.resends = 0
         self.overflowed_bytes = 0
         self.now = 0.0
@@ -232,7 +229,8 @@ class Firmware:
             return
         text = text.strip()
         if self.card is not None and self.card.writing and not text.startswith("M29"):
-            self.card.write_line(text)
+            if not self.card.write_line(text):
+                self.say("Error:error writing to file")
             self.say("ok")
             return
         self._queue.append((text, number))
@@ -397,5 +395,6 @@ class Firmware:
             "resends": self.resends,
             "overflowed_bytes": self.overflowed_bytes,
             "sd_printing": card is not None and (card.printing or card.paused),
+            "reports_sd_s": self.report_sd_s,
             "sd_files": {} if card is None else card.names(),
         }

@@ -38,6 +38,7 @@ class Simulator:
         advanced_ok: bool = False,
         reset_on_open: bool = False,
         extruders: int = 1,
+        promises: frozenset[str] = frozenset(),
         exit_when_alone_s: float | None = None,
     ) -> None:
         self._speed = speed
@@ -56,7 +57,8 @@ class Simulator:
             emergency_parser="EMERGENCY_PARSER" not in without,
             advanced_ok=advanced_ok,
             meatpack="MEATPACK" not in without,
-            binary="BINARY_FILE_TRANSFER" not in without,
+            binary="BINARY_FILE_TRANSFER" not in without | promises,
+            promises=promises,
             heaters=Heaters(extruders, heats_chamber="CHAMBER" not in without),
             executed=self._control.log.add if self._control is not None else None,
         )
@@ -210,6 +212,8 @@ class Simulator:
             firmware.silent = bool(request["on"])
         elif verb == "panel" and request["what"] == "preheat":
             firmware.hotend.target_c, firmware.heaters.bed.target_c = 200.0, 60.0
+        elif verb == "file" and firmware.card is not None:
+            return {"text": firmware.card.text(str(request["name"]))}
         elif verb == "quit":
             self._stopped = True
         else:
@@ -222,6 +226,9 @@ class Simulator:
             raise ValueError("this printer has no SD card")
         if verb == "panel":
             self._press_panel(card, str(request["what"]))
+            return
+        if verb == "card_room":
+            card.room_bytes = int(_number(request, "bytes", 0))
             return
         if verb not in ("put", "print"):
             raise ValueError(f"no such verb: {verb}")

@@ -40,6 +40,13 @@ class SdCard:
             return self._files[found]
         return (self._directory / found).read_bytes()
 
+    def text(self, name: str) -> str:
+        """A file's content. Raises KeyError when there is none of that name."""
+        content = self._get(name)
+        if content is None:
+            raise KeyError(name)
+        return content.decode("ascii", "replace")
+
     @property
     def size(self) -> int:
         return len(self._content)

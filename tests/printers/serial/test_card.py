@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,8 +112,15 @@ def upload(printer: SerialPrinter, what: PrintOrder) -> list[float]:
     return seen
 
 
-def test_a_file_is_brought_started_and_printed_to_the_end(reach: Reach, tmp_path: Path) -> None:
-    simulated, printer = reach(from_card=True, speed=50.0)
+BY_LINES = ("--without", "BINARY_FILE_TRANSFER")
+either_way = pytest.mark.parametrize("options", [(), BY_LINES], ids=["packets", "lines"])
+
+
+@either_way
+def test_a_file_is_brought_started_and_printed_to_the_end(
+    reach: Reach, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    simulated, printer = reach(*options, from_card=True, speed=50.0)
     path = written(tmp_path)
     assert upload(printer, order(path))[-1] == 1.0
     assert simulated.ask("state")["sd_files"] == {
@@ -132,14 +141,19 @@ def test_a_file_is_brought_started_and_printed_to_the_end(reach: Reach, tmp_path
     assert executed[-3:] == ["M104 S0", "M140 S0", "M400"]
 
 
-def test_a_bad_line_spoils_no_file(reach: Reach, tmp_path: Path) -> None:
-    simulated, printer = reach("--seed", "3", from_card=True)
+@either_way
+def test_a_bad_line_spoils_no_file(reach: Reach, tmp_path: Path, options: tuple[str, ...]) -> None:
+    simulated, printer = reach("--seed", "3", *options, from_card=True)
     path = written(tmp_path)
     for kind in ("flip_in", "lose_in"):
-        simulated.ask("fault", kind=kind, rate=0.02)
+        simulated.ask("fault", kind=kind, rate=0.02 if options else 0.1)
     upload(printer, order(path))
     for kind in ("flip_in", "lose_in"):
+        assert simulated.ask("state")["struck"][kind]
         simulated.ask("fault", kind=kind)
+    there = simulated.ask("file", name=card_name("a1"))["text"].splitlines()
+    # Sent as lines, a question after a lost answer is written down as well; it does no harm.
+    assert [line for line in there if line != "M105" or not options] == bare(path)
     printer.start(order(path))
     status = status_when(printer, ended)
     assert status.ended is not None
@@ -253,10 +267,11 @@ def test_a_file_that_must_not_be_printed_leaves_nothing_on_the_card(
     assert not simulated.ask("state")["killed"]
 
 
+@either_way
 def test_an_upload_that_was_cut_off_is_ended_by_the_next_connection(
-    reach: Reach, tmp_path: Path
+    reach: Reach, tmp_path: Path, options: tuple[str, ...]
 ) -> None:
-    simulated, printer = reach(from_card=True, speed=20.0)
+    simulated, printer = reach(*options, from_card=True, speed=20.0)
     path = written(tmp_path, 5000)
 
     def unplug_half_way(part: float) -> None:
@@ -268,7 +283,96 @@ def test_an_upload_that_was_cut_off_is_ended_by_the_next_connection(
     until(simulated.link.exists)
     printer.connect()
     assert printer.status().activity is Activity.IDLE
+    until(lambda: simulated.ask("state")["sd_files"] == {}, "the half file to go")
     assert upload(printer, order(written(tmp_path, 20)))[-1] == 1.0
+
+
+def test_another_process_gets_rid_of_the_half_file_of_one_that_was_killed(
+    tmp_path: Path, reach: Reach
+) -> None:
+    simulated, printer = reach(from_card=True, speed=20.0)
+    printer.close()
+    killed = subprocess.Popen(
+        [
+            *(sys.executable, "-c", UPLOADING),
+            *(str(simulated.link), str(written(tmp_path, 50_000))),
+        ],
+        stdout=subprocess.PIPE,
+    )
+    assert killed.stdout is not None
+    assert killed.stdout.readline() == b"half way\n"
+    killed.kill()
+    killed.wait()
+    killed.stdout.close()
+    assert simulated.ask("state")["sd_files"] == {card_name("a1"): 0}
+    printer.connect()
+    assert simulated.ask("state")["sd_files"] == {}
+    assert printer.status().activity is Activity.IDLE
+
+
+UPLOADING = """
+import sys, time
+from pathlib import Path
+from fabcoord.printers.base import PrintOrder
+from fabcoord.printers.serial.driver import SerialPrinter
+printer = SerialPrinter(sys.argv[1], from_card=True)
+printer.connect()
+told = []
+def progress(part):
+    if part > 0.02 and not told:
+        told.append(part)
+        print("half way", flush=True)
+printer.transfer(PrintOrder("a1", Path(sys.argv[2]), "", "fc-a1.gcode"), progress)
+"""
+
+
+@either_way
+def test_a_full_card_is_told_and_keeps_no_half_file(
+    reach: Reach, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    simulated, printer = reach(*options, from_card=True)
+    simulated.ask("card_room", bytes=2000)
+    with pytest.raises(PrinterError, match="full"):
+        upload(printer, order(written(tmp_path)))
+    until(lambda: simulated.ask("state")["sd_files"] == {}, "the half file to go")
+    simulated.ask("card_room", bytes=1_000_000)
+    assert upload(printer, order(written(tmp_path)))[-1] == 1.0
+
+
+def test_a_firmware_that_promises_packets_and_knows_none_gets_lines(
+    reach: Reach, tmp_path: Path
+) -> None:
+    simulated, printer = reach("--false-promise", "BINARY_FILE_TRANSFER", from_card=True)
+    path = written(tmp_path, 50)
+    with pytest.raises(PrinterError, match="does not acknowledge"):
+        upload(printer, order(path))
+    assert upload(printer, order(path))[-1] == 1.0
+    assert list(simulated.ask("state")["sd_files"]) == [card_name("a1")]
+
+
+def test_an_emergency_stop_in_the_middle_of_a_transfer_is_heard(
+    reach: Reach, tmp_path: Path
+) -> None:
+    simulated, printer = reach("--without", "EMERGENCY_PARSER", from_card=True, speed=20.0)
+
+    def stop(part: float) -> None:
+        if part > 0.02:
+            printer.emergency_stop()
+
+    with pytest.raises(PrinterError):
+        printer.transfer(order(written(tmp_path, 5000)), stop)
+    until(lambda: simulated.ask("state")["killed"], "the stop")
+
+
+def test_a_print_that_reports_itself_is_rarely_asked(reach: Reach, tmp_path: Path) -> None:
+    simulated, printer = reach(from_card=True, speed=20.0)
+    path = written(tmp_path, 3000)
+    upload(printer, order(path))
+    printer.start(order(path))
+    until(lambda: simulated.ask("state")["reports_sd_s"] == 2, "reports of its own")
+    printer.cancel("a1")
+    status_when(printer, ended)
+    assert simulated.ask("state")["reports_sd_s"] == 0
 
 
 def test_somebody_gives_the_file_up(reach: Reach, tmp_path: Path) -> None:

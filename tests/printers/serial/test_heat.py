@@ -12,7 +12,7 @@ from fabcoord.printers import profiles
 from fabcoord.printers.base import Activity, Outcome
 from fabcoord.printers.serial.driver import SerialPrinter
 from fabcoord.printers.serial.heat import HeatRules, HeatWatch
-from fabcoord.printers.serial.parser import Heat
+from fabcoord.printers.serial.parser import Heat, Heater
 from tests.printers.simulated import Simulated, ended, is_in, order, status_when, until
 
 RULES = HeatRules(max_hotend_c=250, max_bed_c=100)
@@ -202,3 +202,61 @@ def test_a_file_that_switches_the_reports_off_is_no_emergency(bench: Bench, tmp_
     assert status.ended is not None
     assert status.ended.outcome is Outcome.FINISHED, status.ended
     assert status.temperatures.hotend_target_c == 200
+
+
+# Several hot ends, and a chamber ------------------------------------------------------------
+
+
+def with_others(at_s: float, second_c: float, target_c: float, chamber_c: float = 30.0) -> Heat:
+    others = (Heater("T1", second_c, target_c), Heater("C", chamber_c, 0.0))
+    return Heat(25.0, 0.0, 25.0, 0.0, others)
+
+
+def test_the_second_hot_end_is_watched_like_the_first() -> None:
+    watch = HeatWatch(RULES)
+    for n in range(20):
+        watch.hear(with_others(n, 275.0, 240.0), 2.0 * n)
+    assert watch.danger(40.0, excused=False).startswith("The hot end 2 is at 275")
+
+
+def test_a_chamber_that_heats_by_itself_is_an_emergency() -> None:
+    watch = HeatWatch(RULES)
+    for n in range(20):
+        watch.hear(with_others(n, 25.0, 0.0, chamber_c=25.0 + 2 * n), 2.0 * n)
+    assert "chamber is off, and has risen" in watch.danger(40.0, excused=False)
+
+
+def test_a_forgotten_second_hot_end_is_switched_off_by_its_name() -> None:
+    watch = HeatWatch(RULES)
+    said: list[str] = []
+    for n in range(0, 700, 2):
+        watch.hear(with_others(n, 200.0, 200.0), float(n))
+        said += watch.switch_off(float(n), live=False)
+    assert said == ["M104 T1 S0"]
+
+
+def test_a_heater_that_a_garbled_letter_invents_is_forgotten() -> None:
+    watch = HeatWatch(RULES)
+    watch.hear(Heat(25.0, 0.0, 60.0, 60.0, (Heater("C", 60.0, 60.0),)), 0.0)
+    watch.hear(Heat(25.0, 0.0, 60.0, 0.0), 2.0)
+    watch.danger(50.0, excused=False)
+    assert watch.danger(65.0, excused=False) == ""
+    assert watch.next_at(65.0) is None
+
+
+def test_a_cancelled_print_with_two_hot_ends_leaves_none_of_its_heaters_on(tmp_path: Path) -> None:
+    simulated = Simulated("--extruders", "2", "--chamber", speed=50.0)
+    printer = SerialPrinter(str(simulated.link))
+    try:
+        printer.connect()
+        path = tmp_path / "two.gcode"
+        moves = "\n".join(f"G1 X{n % 90} F6000" for n in range(5000))
+        path.write_text(f"M104 T0 S190\nM104 T1 S200\nM140 S60\nM141 S45\nT1\n{moves}\n")
+        printer.start(order(path))
+        until(lambda: simulated.ask("state")["targets_c"] == [190, 200, 60, 45], "all heat")
+        printer.cancel("a1")
+        status_when(printer, ended)
+        assert simulated.ask("state")["targets_c"] == [0, 0, 0, 0]
+    finally:
+        printer.close()
+        simulated.stop()

@@ -48,7 +48,21 @@ def test_lines_do_not_depend_on_how_they_arrive(data: bytes, cuts: list[int]) ->
             parser.Ok(None, Heat(21.5, 200.0, 60.1, 60.0)),
         ),
         (" T:21.50 /0.00 B:20.0 /0.00 @:0 B@:0", parser.Report(Heat(21.5, 0.0, 20.0, 0.0))),
-        ("T0:21.5 /0 T1:99 /0", parser.Report(Heat(21.5, 0.0))),
+        (
+            "T0:21.5 /0 T1:99 /0",
+            parser.Report(Heat(21.5, 0.0, others=(parser.Heater("T1", 99.0, 0.0),))),
+        ),
+        # Marlin with two hot ends, the second in use, and a chamber
+        (
+            "ok T:200.0 /210.0 B:60.0 /60.0 T0:21.5 /0.0 T1:200.0 /210.0 C:40.0 /45.0 @:99 B@:20",
+            parser.Ok(
+                None,
+                Heat(
+                    *(21.5, 0.0, 60.0, 60.0),
+                    (parser.Heater("T1", 200.0, 210.0), parser.Heater("C", 40.0, 45.0)),
+                ),
+            ),
+        ),
         ("T:9999.00 /0.00", parser.Report(Heat(None, 0.0))),
         ("Resend: 15", parser.Resend(15)),
         ("Resend:N15", parser.Resend(15)),
