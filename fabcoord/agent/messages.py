@@ -85,6 +85,7 @@ class PrinterTelemetry:
     print: PrintTelemetry | None = None
     firmware: str = ""
     metrics: dict[str, float] = field(default_factory=dict)
+    details: dict[str, str] = field(default_factory=dict)
     prompt: PromptTelemetry | None = None
 
 

@@ -23,6 +23,7 @@ def telemetry(printer_id: str, status: Status) -> PrinterTelemetry:
         print=_print(running) if running else None,
         firmware=_plain(status.firmware),
         metrics={name: value for name, value in status.metrics.items() if isfinite(value)},
+        details={name: _plain(words) for name, words in status.details.items()},
         prompt=_prompt(status.prompt) if status.prompt else None,
     )
 

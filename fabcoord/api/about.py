@@ -13,6 +13,7 @@ from fabcoord.api.access import Access, needed_by
 from fabcoord.api.context import lab
 from fabcoord.api.routing import Resource
 from fabcoord.members.roles import Permission
+from fabcoord.queue import printers as fleet
 from fabcoord.store.database import rows
 
 about = Resource("about", __name__)
@@ -43,7 +44,31 @@ def metrics() -> Any:
     for name, found in counted.items():
         lines += [f"# HELP {name} How many there are in each state.", f"# TYPE {name} gauge"]
         lines += [f'{name}{{state="{item["state"]}"}} {item["n"]}' for item in found]
+    with lab().store.reading() as db:
+        lines += _of_printers(fleet.everyone(db))
     return Response("\n".join(lines) + "\n", mimetype="text/plain; version=0.0.4")
+
+
+def _of_printers(printers: list[dict[str, Any]]) -> list[str]:
+    """The figures of each printer's line, such as lines per second and resends."""
+    found: dict[str, list[str]] = {}
+    for printer in printers:
+        label = ",".join(
+            f'{name}="{_escaped(str(printer[key]))}"'
+            for name, key in (("printer", "id"), ("name", "name"), ("driver", "driver"))
+        )
+        for name, figure in {**printer["metrics"], **printer["temperatures"]}.items():
+            if figure is not None and re.fullmatch(r"[a-z][a-z0-9_]*", name):
+                found.setdefault(name, []).append(f"fabcoord_printer_{name}{{{label}}} {figure}")
+    lines = []
+    for name, values in sorted(found.items()):
+        lines += [f"# HELP fabcoord_printer_{name} Told by the printer's agent.",
+                  f"# TYPE fabcoord_printer_{name} gauge", *values]  # fmt: skip
+    return lines
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
 
 
 @about.route_to("GET", "/api/v1/openapi.json", Access.OPEN, "This document")

@@ -99,6 +99,7 @@ class Status:
     firmware: str = ""
     prompt: Prompt | None = None  # while the printer asks something
     metrics: dict[str, float] = field(default_factory=dict)  # lines_per_s, resends, …
+    details: dict[str, str] = field(default_factory=dict)  # in words, for who looks after it
 
 
 class Found(StrEnum):

@@ -17,7 +17,7 @@ APPLIES_TO: dict[str, tuple[AttemptState, ...]] = {
     "cancel": (AttemptState.OFFERED, *LIVE),
 }
 
-_STOPPABLE = ("serial", "virtual")  # drivers that speak to the firmware itself
+STOPPABLE = ("serial", "virtual")  # drivers that speak to the firmware itself
 
 
 def control(db: Database, member: Member, printer_id: str, kind: str) -> None:
@@ -69,7 +69,7 @@ def emergency_stop(db: Database, member: Member, printer_id: str) -> None:
     Raises Conflict where the way to the printer knows no such thing: then it is the mains switch.
     """
     printer = printers.get(db, printer_id)
-    if printer["driver"] not in _STOPPABLE or printer["agent_id"] is None:
+    if printer["driver"] not in STOPPABLE or printer["agent_id"] is None:
         raise Conflict(
             f"{printer['name']} cannot be stopped in an emergency from here.",
             hint="Switch it off at the mains.",

@@ -174,6 +174,7 @@ def apply_telemetry(db: Database, agent_id: str, said: PrinterTelemetry) -> None
             "choices": [choice[:80] for choice in said.prompt.choices[:10]],
         },
         "metrics": said.metrics,
+        "details": {name[:40]: str(text)[:500] for name, text in list(said.details.items())[:20]},
     }
     before = value(
         db, "SELECT telemetry ->> '$.prompt' FROM printers WHERE id = ?", (said.printer_id,)
@@ -317,6 +318,7 @@ def _shape(db: Database, found: Row) -> dict[str, Any]:
         "temperatures": told.get("temperatures", {}),
         "firmware": told.get("firmware", ""),
         "metrics": told.get("metrics", {}),
+        "details": told.get("details", {}),
         "prompt": told.get("prompt"),
         "job_id": attempt["job_id"] if attempt else None,
         "attempt_id": attempt["id"] if attempt else None,

@@ -12,7 +12,7 @@ from fabcoord.members.roles import Member
 from fabcoord.printers import machines
 from fabcoord.queue import attempts, printers
 from fabcoord.queue import jobs as queue
-from fabcoord.queue.control import APPLIES_TO
+from fabcoord.queue.control import APPLIES_TO, STOPPABLE
 from fabcoord.queue.states import LIVE, AttemptState, JobState, PrinterState
 from fabcoord.store.database import Row
 from fabcoord.store.sqlite import Database
@@ -48,6 +48,17 @@ class Card:
     def clear(self) -> bool:
         """Whether somebody has to say that the plate is clear."""
         return bool(self.printer["state"] == PrinterState.AWAITING_CLEARANCE)
+
+    @property
+    def stoppable(self) -> bool:
+        """Whether an emergency stop from here reaches the printer."""
+        there = self.printer["state"] != PrinterState.OFFLINE
+        return there and self.printer["driver"] in STOPPABLE and bool(self.printer["agent_id"])
+
+    @property
+    def line(self) -> list[tuple[str, str]]:
+        """What is known of the line to the printer and of its firmware: names and words."""
+        return words.line_of(self.printer)
 
     @property
     def hot(self) -> bool:

@@ -6,7 +6,7 @@ from flask import Response, request
 
 from fabcoord.api.access import member
 from fabcoord.api.context import lab
-from fabcoord.errors import Conflict
+from fabcoord.errors import BadInput, Conflict
 from fabcoord.members.roles import Permission
 from fabcoord.queue import attempts, control
 from fabcoord.queue import printers as fleet
@@ -43,6 +43,25 @@ def answer(printer_id: str) -> Response:
     choice = number(request.form.get("choice", ""), "choice")
     with lab().store.writing(durable=True) as db:
         control.answer(db, member(), printer_id, choice)
+    return go(back())
+
+
+@kiosk.page("POST", "/printers/<printer_id>/emergency-stop", Permission.CLEAR_PLATE)
+def emergency_stop(printer_id: str) -> Response:
+    if request.form.get("sure") != "yes":
+        raise BadInput("An emergency stop has to be confirmed.", hint="Tick the box beside it.")
+    with lab().store.writing(durable=True) as db:
+        control.emergency_stop(db, member(), printer_id)
+    return go(back())
+
+
+@kiosk.page("POST", "/printers/<printer_id>/control", Permission.RUN_PRINTERS)
+def steer(printer_id: str) -> Response:
+    kind = request.form.get("kind", "")
+    if kind not in control.APPLIES_TO:
+        raise BadInput(f"A print can be asked to: {', '.join(control.APPLIES_TO)}.")
+    with lab().store.writing(durable=True) as db:
+        control.control(db, member(), printer_id, kind)
     return go(back())
 
 

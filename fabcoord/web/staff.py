@@ -9,12 +9,11 @@ from flask import Response, request
 from fabcoord.api.access import member
 from fabcoord.api.context import lab
 from fabcoord.api.printers import own_agent
-from fabcoord.errors import BadInput, FabcoordError
+from fabcoord.errors import FabcoordError
 from fabcoord.members.roles import Permission
 from fabcoord.printers import machines
 from fabcoord.queue import agents
 from fabcoord.queue import printers as fleet
-from fabcoord.queue.control import APPLIES_TO, control
 from fabcoord.store.sqlite import Database
 from fabcoord.web import board, live
 from fabcoord.web.frame import Pages, go, number, show, typed
@@ -70,16 +69,6 @@ def maintenance(printer_id: str) -> Response:
 def ready(printer_id: str) -> Response:
     with lab().store.writing(durable=True) as db:
         fleet.set_maintenance(db, member(), printer_id, False)
-    return go(_URL)
-
-
-@staff.page("POST", "/printers/<printer_id>/control", Permission.RUN_PRINTERS)
-def steer(printer_id: str) -> Response:
-    kind = request.form.get("kind", "")
-    if kind not in APPLIES_TO:
-        raise BadInput(f"A print can be asked to: {', '.join(APPLIES_TO)}.")
-    with lab().store.writing(durable=True) as db:
-        control(db, member(), printer_id, kind)
     return go(_URL)
 
 

@@ -121,6 +121,33 @@ def percent(progress: float) -> str:
     return f"{int(progress * 100)} %"
 
 
+_METRICS = (
+    ("lines_per_s", "lines per second", "{:.0f}"),
+    ("resends", "lines sent again", "{:.0f}"),
+    ("lost_answers", "answers lost", "{:.0f}"),
+    ("latency_ms", "answer takes", "{:.0f} ms"),
+    ("planner_free", "free in its planner", "{:.0f}"),
+)
+
+
+def line_of(printer: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is known of the line to a printer and of its firmware: names and words."""
+    metrics, told = printer["metrics"], printer["details"]
+    found = [("firmware", printer["firmware"])] if printer["firmware"] else []
+    found += [
+        (name, told[name]) for name in ("firmware profile", "flow", "capabilities") if name in told
+    ]
+    for key, name, form in _METRICS:
+        if key in metrics:
+            found.append((name, form.format(metrics[key])))
+    for key, value in metrics.items():
+        if key.startswith("temperature_"):
+            name = key.removeprefix("temperature_").removesuffix("_c")
+            heater = "chamber" if name == "c" else f"nozzle {int(name[1:]) + 1}"
+            found.append((heater, f"{value:.0f} °C"))
+    return found
+
+
 def degrees(temperatures: dict[str, float | None]) -> list[str]:
     """``Nozzle 208 of 210 °C`` and the like; nothing for what a printer does not report."""
     found = []

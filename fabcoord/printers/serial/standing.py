@@ -22,6 +22,7 @@ from fabcoord.printers.serial.heat import HeatRules
 from fabcoord.printers.serial.printjob import PrintJob
 from fabcoord.printers.serial.sdcard import card_name, short_name
 from fabcoord.printers.serial.shown import AT_PANEL, Shown
+from fabcoord.printers.serial.told import details
 from fabcoord.printers.serial.upload import BinaryUpload, Upload
 
 _OUTCOMES_KEPT = 100
@@ -204,6 +205,7 @@ class Standing:
             firmware=connection.firmware,
             prompt=self._shown.prompts.shown,
             metrics=self._metrics(connection, now),
+            details=details(connection),
         )
 
     def _activity(self, now: float) -> tuple[Activity, str, RunningPrint | None]:
@@ -235,4 +237,6 @@ class Standing:
             metrics["planner_free"] = float(flow.planner_free)
         if job is not None and now > job.started_at:
             metrics["lines_per_s"] = round(job.lines_sent / (now - job.started_at), 1)
+        for heater in connection.heat.others:
+            metrics[f"temperature_{heater.name.lower()}_c"] = heater.temperature_c
         return metrics
