@@ -168,9 +168,8 @@ def _made(kind: type[Message], item: Any) -> Message:
 
 def _is_of(type_: str, given: object) -> bool:
     if type_.startswith("dict["):
-        return isinstance(given, dict) and all(
-            _is_of("float | None", one) for one in given.values()
-        )
+        of = type_.removeprefix("dict[str, ").removesuffix("]")
+        return isinstance(given, dict) and all(_is_of(of, one) for one in given.values())
     right = type_ not in _TYPES or isinstance(given, _TYPES[type_])
     return right and not (isinstance(given, int | float) and abs(given) > _LARGEST)
 

@@ -49,6 +49,20 @@ class Places:
                 self._written_at, waiting, self._waiting = now, self._waiting, {}
                 self._journal.note_places(waiting)
 
+    def way_on(self, attempt_id: str) -> str:
+        """How a person can go on with a print that was cut off, in one sentence; or nothing."""
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+            if waiting:
+                self._journal.note_places(waiting)
+        place = self._journal.places().get(attempt_id)
+        if place is None or place.state.get("z") is None or not place.state.get("hotend_c"):
+            return ""
+        return (
+            f"It had come to line {place.line}. A person can go on from there: "
+            f"fabcoord agent resume-point {attempt_id} (heats, homes X and Y, primes)."
+        )
+
     def forget(self, attempt_id: str) -> None:
         """The attempt has ended; what was written stays, for a person who wants to go on."""
         self._scans.pop(attempt_id, None)

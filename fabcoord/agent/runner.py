@@ -7,7 +7,6 @@ printer's attempts are made by this thread.
 from __future__ import annotations
 
 import logging
-import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -40,6 +39,7 @@ from fabcoord.agent.reach import Reach
 from fabcoord.agent.spool import Spool
 from fabcoord.agent.stance import Stance
 from fabcoord.agent.telemetry import telemetry, unless_hung, urgent
+from fabcoord.agent.threaded import Threaded
 from fabcoord.agent.work import Abandoned, Preparation, start_print
 from fabcoord.errors import FabcoordError
 from fabcoord.printers.base import Activity, Printer, Status
@@ -53,7 +53,7 @@ _JOURNAL_PAUSE_S = 5.0
 _STEPS_PER_TICK = 8
 
 
-class Runner:
+class Runner(Threaded):
     """The keeper of one printer.
 
     Args:
@@ -76,6 +76,7 @@ class Runner:
         places: Places | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        super().__init__(f"printer {config.printer_id}")
         self.config = config
         self._notify, self._clock = notify, clock
         self._journal, self._spool, self._stance = journal, spool, stance
@@ -91,35 +92,12 @@ class Runner:
         self._no_decline_before = 0.0
         self._beat = clock()
         self._shown = telemetry(config.printer_id, Status(Activity.OFFLINE, "Connecting."))
-        self._wake, self._stopped = threading.Event(), threading.Event()
-        self._thread = threading.Thread(
-            target=self._run, name=f"printer {config.printer_id}", daemon=True
-        )
 
     # For other threads
-
-    def start(self) -> None:
-        """Begin to drive the printer."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Ask the thread to end; the driver is closed, a print on the printer goes on."""
-        self._stopped.set()
-        self._wake.set()
-
-    def join(self, timeout_s: float) -> bool:
-        """Wait for the thread; whether it has ended."""
-        if self._thread.ident is not None:
-            self._thread.join(timeout_s)
-        return not self._thread.is_alive()
 
     def hear(self, heard: Heard) -> None:
         """Take in the server's latest answer; it replaces the one before."""
         self._inbox.append(heard)
-        self._wake.set()
-
-    def poke(self) -> None:
-        """Look again now: the stance of the agent has changed."""
         self._wake.set()
 
     @property
@@ -137,13 +115,6 @@ class Runner:
         return unless_hung(self._shown, self._clock() - self._beat)
 
     # The thread
-
-    def _run(self) -> None:
-        while not self._stopped.is_set():
-            pause_s = self.tick()
-            self._wake.wait(pause_s)
-            self._wake.clear()
-        self.close()
 
     def close(self) -> None:
         """Let go of the printer."""
@@ -265,7 +236,10 @@ class Runner:
     def _write(self, held: Held, memory: Memory, step: Report) -> None:
         """Journal a step. What cannot be written now is kept and tried again first."""
         memory.unwritten = step
-        moved = self._journal.move(held.attempt_id, step.stage, step.kind, step.reason)
+        reason = step.reason
+        if step.kind in ("failed", "unknown"):
+            reason = f"{reason} {self._places.way_on(held.attempt_id)}".strip()
+        moved = self._journal.move(held.attempt_id, step.stage, step.kind, reason)
         memory.unwritten = None
         memory.insisted = self._heard.words.get(held.attempt_id)
         memory.must_look, memory.found, memory.refusal = False, None, ""
