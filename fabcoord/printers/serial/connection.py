@@ -8,7 +8,6 @@ import time
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Protocol
 
 from fabcoord.printers import profiles
 from fabcoord.printers.profiles import FirmwareProfile
@@ -33,25 +32,13 @@ from fabcoord.printers.serial.parser import (
     Started,
     parse,
 )
+from fabcoord.printers.serial.source import Source
 
 GREET_AGAIN_S = 1.0  # a board that resets when the port is opened is deaf at first
 REPORT_TEMPERATURES_S = 2
 STOP_AGAIN_S = 1.0  # an emergency stop that found the receive buffer full is lost
 _STOPS = 5
 _OK = Ok()
-
-
-class Source(Protocol):
-    """Who knows what is to be said to a greeted printer."""
-
-    def next_command(self, now: float) -> str | None:
-        """The next command for a printer that has taken all before; None for none."""
-
-    def next_bytes(self, now: float) -> bytes | None:
-        """What goes out as it is, beside all lines; None while lines are understood."""
-
-    def next_lines(self, now: float, most: int) -> list[str]:
-        """Commands that need not wait for those before; empty while another has to go first."""
 
 
 @dataclass(frozen=True, slots=True)
