@@ -101,3 +101,17 @@ def test_a_person_sees_the_place_and_gets_the_rest(
     assert "not here any more" in run("resume-point")
     assert "--file" in run("resume-point", "a1")
     assert run("resume-point", "a1", "--file", str(gcode)).splitlines() == lines
+
+
+def test_the_reason_of_a_print_that_was_cut_off_says_how_to_go_on(
+    journal: Journal, gcode: Path
+) -> None:
+    now = 0.0
+    places = Places(journal, lambda: now)
+    assert places.way_on("a1") == ""
+    places.note("a1", gcode, 2)
+    assert places.way_on("a1") == "", "it had not got beyond homing"
+    now = 0.5
+    places.note("a2", gcode, 50)  # within the second: not written yet
+    assert "line 50" in places.way_on("a2")
+    assert "fabcoord agent resume-point a2" in places.way_on("a2")

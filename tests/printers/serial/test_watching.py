@@ -23,6 +23,7 @@ class Line:
         self.profile = profiles.default()
         self.firmware = "Marlin"
         self.heat = HEATING
+        self.capabilities: dict[str, bool] = {}
         self.ready, self.halted, self.heard_busy, self.has_sd = True, False, False, True
         self.alarm_at: float | None = None
         self.stops = 0
