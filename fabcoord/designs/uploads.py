@@ -163,6 +163,8 @@ class Uploads:
                 raise self._too_large() if total is None else _longer_than_said(total)
             writer.begin(offset)
             upload = replace(found, size=total)
+            if total != found.size:
+                self._confirm(member, upload, writer)
             if checksum is not None:
                 self._take_checked(writer, pieces, room, length, checksum)
                 self._confirm(member, upload, writer)

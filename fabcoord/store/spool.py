@@ -182,7 +182,7 @@ class SpoolWriter:
 
     def keep(self) -> None:
         """The bytes so far count: their hash is kept for when the upload goes on."""
-        self._spool.keep_hash(self._id, self.size, self._running)
+        self._spool.keep_hash(self._id, self.size, self._running.copy())
 
     def roll_back(self, size: int) -> None:
         """Drop what came after ``size`` bytes; their hash is worked out anew when needed."""

@@ -11,11 +11,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from fabcoord.designs import library
+from fabcoord.designs.library import NewFile
 from fabcoord.members.roles import Member, Role
 from fabcoord.store.database import rows
 from tests.e2e.cut_link import CutLink
 
-from .conftest import Served, cube, sign_in, store_design
+from .conftest import Served, cube, sign_in
 
 pytestmark = pytest.mark.browser
 
@@ -141,13 +143,10 @@ def test_what_the_lab_has_is_not_sent_again(
 ) -> None:
     data = b"".join(b"G1 X%d\n" % number for number in range(120_000))
     (tmp_path / "known.gcode").write_bytes(data)
-    design_id = store_design(served, grace, "Known")
     sha256 = served.lab.blobs.add(data)
+    known = NewFile("known.gcode", sha256, len(data), "gcode")
     with served.lab.store.writing() as db:
-        db.conn.execute(
-            "UPDATE files SET sha256 = ?, size = ? WHERE design_id = ?",
-            (sha256, len(data), design_id),
-        )
+        library.create(db, grace, title="Known", licence="CC0-1.0", files=[known])
     assert sha256 == hashlib.sha256(data).hexdigest()
     sign_in(page, "Grace", "/designs/new")
     patches: list[str] = []
@@ -156,6 +155,7 @@ def test_what_the_lab_has_is_not_sent_again(
     expect(page.locator(".uploads .line")).to_contain_text("The lab has it already")
     page.get_by_role("button", name="Upload and check").click()
     expect(page.get_by_role("heading", name="known", exact=True)).to_be_visible()
+    assert stored(served) == [("known.gcode", sha256)] * 2
     assert patches == []
 
 

@@ -17,6 +17,7 @@ const csrf = form.elements.csrf.value;
 
 const rows = new Set(); // {file, sending, line}
 const left = new Map(); // lines of uploads from before, by their id
+const STALE_MS = 4000;
 let isWanted = false;
 
 const size = (bytes) => (bytes < 1e5 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`);
@@ -89,7 +90,7 @@ async function remove(row) {
   await row.sending.cancel();
 }
 
-const in_ = (...states) => [...rows].filter(({ sending }) => states.includes(sending.state));
+const inState = (...states) => [...rows].filter(({ sending }) => states.includes(sending.state));
 
 // After each change: the next file starts, the form says what it waits for, or goes.
 function review() {
@@ -97,17 +98,17 @@ function review() {
   input.required = rows.size === 0;
   input.toggleAttribute("name", false);
   drop.classList.toggle("chosen", rows.size > 0);
-  if (in_("hashing", "sending").length < 2) {
-    const [next] = in_("waiting");
+  if (inState("hashing", "sending").length < 2) {
+    const [next] = inState("waiting");
     if (next) {
       next.sending.state = "hashing";
       next.sending.start();
     }
   }
-  const ready = in_("done").length;
+  const ready = inState("done").length;
   told.textContent = rows.size ? `${ready} of ${rows.size} ${rows.size === 1 ? "file" : "files"} arrived` : "";
-  for (const { sending } of in_("done")) left.get(sending.uploadId)?.remove();
-  if (in_("failed").length) isWanted = false;
+  for (const { sending } of rows) dropLeft(sending.uploadId ?? idOf(sending));
+  if (inState("failed").length) isWanted = false;
   button.textContent = isWanted ? "Stored when all has arrived …" : buttonWords;
   if (isWanted && rows.size > 0 && ready === rows.size) {
     isWanted = false;
@@ -116,13 +117,21 @@ function review() {
   }
 }
 
+const idOf = ({ upload }) => upload?.url?.split("/").pop();
+
+// What was left from before is on its way again: one line is enough.
+function dropLeft(id) {
+  left.get(id)?.remove();
+  left.delete(id);
+}
+
 function onSubmit(event) {
-  if (event.target !== form || rows.size === 0 || in_("done").length === rows.size) return;
+  if (event.target !== form || rows.size === 0 || inState("done").length === rows.size) return;
   event.preventDefault();
   event.stopPropagation();
-  isWanted = in_("failed").length === 0;
-  for (const { sending } of in_("paused")) sending.go();
-  if (!isWanted) in_("failed")[0].line.scrollIntoView({ block: "center" });
+  isWanted = inState("failed").length === 0;
+  for (const { sending } of inState("paused")) sending.go();
+  if (!isWanted) inState("failed")[0].line.scrollIntoView({ block: "center" });
   review();
 }
 
@@ -137,7 +146,7 @@ async function showLeft() {
   const answer = await fetch(endpoint, { headers: { Accept: "application/json" } });
   if (!answer.ok) return;
   for (const upload of (await answer.json()).items) {
-    const known = [...rows].some(({ sending }) => sending.uploadId === upload.id || sending.upload?.url?.endsWith(upload.id));
+    const known = [...rows].some(({ sending }) => (sending.uploadId ?? idOf(sending)) === upload.id);
     if (!known) showOneLeft(upload);
   }
   review();
@@ -195,6 +204,12 @@ drop.addEventListener("drop", (event) => {
   take([...event.dataTransfer.files]);
 });
 document.addEventListener("submit", onSubmit, true);
+setInterval(() => { // a rate of long ago says nothing
+  for (const row of inState("sending")) {
+    if (performance.now() - row.sending.measuredAt > STALE_MS) row.sending.rate = 0;
+    show(row);
+  }
+}, STALE_MS / 2);
 window.addEventListener("online", () => { for (const { sending } of rows) sending.online(); });
 if (input.files.length) take([...input.files]); // a reload may have kept the choice
 showLeft();
