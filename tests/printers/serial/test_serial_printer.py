@@ -262,7 +262,7 @@ def test_garbage_between_the_answers_is_put_aside(
     started: Start, gcode: Callable[..., Path]
 ) -> None:
     simulated, printer = started()
-    path = gcode(LONG_ENOUGH_TO_BE_SEEN)
+    path = gcode(1500)
     printer.start(order(path))
     status_when(printer, printing_moves)
     simulated.ask("garbage", length=3000)
