@@ -39,9 +39,15 @@ def main() -> None:
 
 
 def _add_commands() -> None:
-    from fabcoord.cli import agent, cable, client, lab
+    from fabcoord.cli import agent, cable, client, design, lab
 
-    for command in (*lab.COMMANDS, *agent.COMMANDS, *client.COMMANDS, *cable.COMMANDS):
+    for command in (
+        *lab.COMMANDS,
+        *agent.COMMANDS,
+        *client.COMMANDS,
+        *design.COMMANDS,
+        *cable.COMMANDS,
+    ):
         main.add_command(command)
 
 

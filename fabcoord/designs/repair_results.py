@@ -69,7 +69,7 @@ def promised(db: Database, file_id: str, viewer: Member) -> dict[str, Any]:
         "sha256": None,
         "size": None,
         "format": FORMAT,
-        "state": "checking" if repair["state"] == RepairState.PENDING else "failed",
+        "state": "checking" if found["state"] == RepairState.PENDING else "failed",
         "check": _check(db, found, repair),
         "derived_from": found["file_id"],
         "preview_url": f"/api/v1/files/{file_id}/preview.png",
