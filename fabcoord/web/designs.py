@@ -18,7 +18,7 @@ from fabcoord.members.roles import Permission, Role
 from fabcoord.queue import estimates
 from fabcoord.queue import jobs as queue
 from fabcoord.store.sqlite import Database
-from fabcoord.web import choices, live, renders, views
+from fabcoord.web import choices, live, renders, terms, views
 from fabcoord.web.frame import Pages, go, is_htmx, leave_for, number, show, typed
 
 designs = Pages("designs")
@@ -62,7 +62,15 @@ def ask() -> Response:
 def store() -> Response:
     try:
         text = intake.form_text(
-            ("title", "licence", "licence_other", "description", "attribution", "tags")
+            (
+                "title",
+                "licence",
+                "licence_other",
+                "licence_chosen",
+                "description",
+                "attribution",
+                "tags",
+            )
         )
         files = intake.take_design_files()
         design_id = _create(text, files)
@@ -128,7 +136,7 @@ def _create(text: dict[str, Any], files: list[NewFile]) -> str:
             db,
             member(),
             title=text["title"] or files[0].name.rpartition(".")[0],
-            licence=text["licence_other"].strip() or text["licence"],
+            licence=text["licence_chosen"] or text["licence_other"].strip() or text["licence"],
             files=files,
             description=text["description"],
             tags=text["tags"].split(","),
@@ -139,8 +147,9 @@ def _create(text: dict[str, Any], files: list[NewFile]) -> str:
 def _upload_form(status: int = 200, **given: Any) -> Response:
     limit_mb = lab().settings.max_upload_mb
     return show(
-        "design_new.html", status, licences=choices.LICENCES, max_upload_mb=limit_mb, **given
-    )
+        "design_new.html", status, licences=choices.LICENCES, max_upload_mb=limit_mb,
+        suggestions=terms.suggestions(given.get("error"), given.get("licence_other", "")), **given
+    )  # fmt: skip
 
 
 def _design(design_id: str, status: int = 200, **facts: Any) -> Response:
@@ -151,12 +160,13 @@ def _design(design_id: str, status: int = 200, **facts: Any) -> Response:
         pictured = _pictured(db, [design])
         looks = views.of_files(db, design["revision"]["files"])
         volumes = views.build_volumes(db)
+        credit = terms.of_design(db, design)
         repaired = repair_results.of_design(db, design_id)
     facts = {"given": {}} | facts
     return show(
         "design.html", status, design=design, choices=wishes, pictured=pictured, live=listening,
         offers=renders.of_design(design),
-        looks=looks, build_volumes=volumes, repaired=repaired,
+        credit=credit, looks=looks, build_volumes=volumes, repaired=repaired,
         printable=[file for file in design["revision"]["files"] if _may_print(file)], **facts,
     )  # fmt: skip
 

@@ -15,7 +15,7 @@ from fabcoord.queue import jobs as queue
 from fabcoord.queue import printers as fleet
 from fabcoord.queue.states import JOB_TRANSITIONS, JobState
 from fabcoord.store.sqlite import Database
-from fabcoord.web import live, words
+from fabcoord.web import live, terms, words
 from fabcoord.web.frame import Pages, back, go, show
 
 jobs = Pages("jobs")
@@ -48,10 +48,12 @@ def one(job_id: str) -> Response:
             db, f"/jobs/{job_id}", live.QUEUE, job_id=job_id,
             moving=job["state"] == JobState.PRINTING,
         )  # fmt: skip
+        credit = terms.of_job(db, job)
         own = queue.get_row(db, job_id)["member_id"] == member().id
     return show(
         "job.html", job=job, file=file, printers=names, live=listening,
         verbs=verbs_now(job["state"], own=own), ended=job["state"] in _ENDED, looks=words.JOBS,
+        credit=credit,
     )  # fmt: skip
 
 

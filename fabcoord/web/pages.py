@@ -20,18 +20,33 @@ from fabcoord.web.meshes import meshes
 from fabcoord.web.renders import making
 from fabcoord.web.sign_in import sign_in
 from fabcoord.web.staff import staff
+from fabcoord.web.terms import meanings, terms
 from fabcoord.web.views import views
 
 
 def register(app: Flask) -> None:
     """Add the pages to the application."""
-    for family in (static, sign_in, kiosk, designs, meshes, making, jobs, staff, members, views):
+    for family in (
+        static,
+        sign_in,
+        kiosk,
+        designs,
+        meshes,
+        making,
+        jobs,
+        staff,
+        members,
+        views,
+        terms,
+    ):
         app.register_blueprint(family)
     for status in (404, 405):
         app.register_error_handler(status, of_unrouted)
     app.context_processor(_common)
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(static_url=static_url, words=words, came_from=came_from)
+    app.jinja_env.globals.update(
+        static_url=static_url, words=words, came_from=came_from, meanings=meanings
+    )
     filters = {
         "when": words.when,
         "duration": words.duration,
