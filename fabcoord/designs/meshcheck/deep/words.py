@@ -35,7 +35,7 @@ def self_intersection(count: int, share: float) -> Finding:
 def overlapping_bodies(pairs: int, share: float) -> Finding:
     text = (
         f"Bodies overlap ({_count(pairs, share)} of bodies). Slicers mostly print them as one, but "
-        "extra walls inside cost time and material. Repair with the union makes one body of them."
+        "extra walls inside cost time and material. Repair can join them to one body."
     )
     return Finding("overlapping_bodies", Severity.WARNING, text, pairs, repairable=True)
 
@@ -70,9 +70,10 @@ def overhang(share: float) -> Finding:
 
 
 def small_contact(contact_mm2: float) -> Finding:
+    touches = f"Only {contact_mm2:.0f} mm²" if contact_mm2 >= 0.5 else "Next to nothing"
     text = (
-        f"Only {contact_mm2:.2g} mm² of the first layer touch the bed, so the part may come loose "
-        "while it prints. Print it with a brim, or turn it onto a larger side."
+        f"{touches} of the first layer touches the bed, so the part may come loose while it "
+        "prints. Print it with a brim, or turn it onto a larger side."
     )
     return Finding("small_contact", Severity.WARNING, text, value=round(contact_mm2, 3))
 

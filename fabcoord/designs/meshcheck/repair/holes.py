@@ -7,7 +7,7 @@ import numpy as np
 from fabcoord.designs.meshcheck.pieces import components
 from fabcoord.designs.meshcheck.soup import Doubles, Floats, Indices
 
-LONGEST_RIM = 80  # edges; larger holes are for pymeshfix, which smooths what it fills in
+LONGEST_RIM = 200  # edges; larger holes are for pymeshfix, which smooths what it fills in
 
 
 def rim_edges(faces: Indices) -> Indices:
@@ -22,22 +22,30 @@ def rim_edges(faces: Indices) -> Indices:
 
 
 def rims(edges: Indices) -> list[Indices]:
-    """The closed loops of these edges; those that touch themselves or others are left out."""
-    starts, ends = edges[:, 0], edges[:, 1]
-    following = dict(zip(starts.tolist(), ends.tolist(), strict=True))
-    forks = set(starts.tolist()) ^ set(ends.tolist())
-    for side in (starts, ends):
-        vertices, uses = np.unique(side, return_counts=True)
-        forks |= set(vertices[uses > 1].tolist())
-    found, seen = [], set()
-    for begin in following:
-        loop, at = [], begin
-        while at not in seen and at in following:
-            seen.add(at)
-            loop.append(at)
-            at = following[at]
-        if at == begin and len(loop) > 2 and not forks.intersection(loop):
-            found.append(np.array(loop, np.int64))
+    """The closed loops of these edges, none of which meets itself.
+
+    Where holes touch at a corner, a loop is cut off as soon as the walk comes by a place again.
+    What does not close is left out.
+    """
+    following: dict[int, list[int]] = {}
+    for start, end in edges.tolist():
+        following.setdefault(start, []).append(end)
+    found = []
+    for begin in list(following):
+        while following.get(begin):
+            path, place = [begin], {begin: 0}
+            while onward := following.get(path[-1]):
+                at = onward.pop()
+                if at not in place:
+                    place[at] = len(path)
+                    path.append(at)
+                    continue
+                loop = path[place[at] :]
+                del path[place[at] + 1 :]
+                for gone in loop[1:]:
+                    del place[gone]
+                if len(loop) > 2:
+                    found.append(np.array(loop, np.int64))
     return found
 
 
