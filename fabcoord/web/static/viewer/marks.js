@@ -10,14 +10,24 @@ export class Marks {
   constructor(scene, items, size) {
     this.groups = items.map((item) => {
       const group = groupOf(item, size * THICK);
+      group.userData.severity = item.severity;
       scene.add(group);
       return group;
     });
+    this.choose(null);
   }
 
-  /** Show one finding and leave the others out; with no index, all of them. */
+  /** Show one finding and leave the others out; with no index, those that stand in the way. */
   choose(index) {
-    this.groups.forEach((group, i) => { group.visible = index === null || i === index; });
+    this.groups.forEach((group, i) => { group.visible = index === null ? group.userData.severity === "error" : i === index; });
+  }
+
+  /** Cut them off where the part is cut. */
+  clip(planes) {
+    for (const one of this.groups.flatMap((group) => group.children)) {
+      one.material.clippingPlanes = planes;
+      one.material.needsUpdate = true;
+    }
   }
 
   /** The middle of a finding's places and the radius of the ball around them. */

@@ -125,6 +125,7 @@ class Viewer {
       material.clippingPlanes = this.section.planes;
       material.needsUpdate = true;
     }
+    this.marks.clip(this.section.planes);
     this.panel.tellCut(at === null ? "" : mm(at));
     this.invalidate();
   }
