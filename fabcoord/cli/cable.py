@@ -62,11 +62,15 @@ def ports(baud: int, ask: bool, names: tuple[str, ...]) -> None:
 @click.command("simulate-printer")
 @click.option("--link", type=click.Path(path_type=Path), required=True, help="Where its port is.")
 @click.option("--speed", type=float, default=1.0, show_default=True)
-def simulate_printer(link: Path, speed: float) -> None:
+@click.option("--extruders", type=click.IntRange(1, 8), default=1, show_default=True)
+@click.option("--chamber", is_flag=True, help="It has a heated chamber.")
+def simulate_printer(link: Path, speed: float, extruders: int, chamber: bool) -> None:
     """Run a Marlin printer that is not there, on a pseudo-terminal."""
     from fabcoord.printers.simulator.__main__ import main as simulate
 
+    click.echo(f"A printer at {link}; Ctrl-C ends it.", err=True)
     sys.argv = ["simulate-printer", "--link", str(link), "--speed", str(speed)]
+    sys.argv += ["--extruders", str(extruders), *(["--chamber"] if chamber else [])]
     sys.exit(simulate())
 
 

@@ -6,7 +6,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from types import FrameType
 
@@ -61,11 +61,12 @@ class Streaming:
                 self._printer.close()
 
     def _follow(self, show: Callable[[Progress], None]) -> int:
-        cancelled = False
+        cancelled, rate = False, 0.0
         while True:
             status = self._printer.status()
+            rate = status.metrics.get("lines_per_s", rate)
             if status.ended is not None or status.activity is Activity.ATTENTION:
-                show(_progress(status))
+                show(replace(_progress(status), lines_per_s=rate))
                 return _exit_code(status)
             if status.activity is Activity.OFFLINE:
                 raise PrinterOffline(status.reason)
