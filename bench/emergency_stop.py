@@ -2,7 +2,8 @@
 
 A Marlin that is deep in a long heating answers nothing; lines stand in its buffer and in ours. The
 command is handed to the agent's runner as the sync does it, and the time is taken when the bytes
-are at the other end of the pseudo-terminal. ``PYTHONPATH=. .venv/bin/python bench/emergency_stop.py``
+are at the other end of the pseudo-terminal. Run it from the checkout:
+``PYTHONPATH=. .venv/bin/python bench/emergency_stop.py``
 """
 
 from __future__ import annotations
