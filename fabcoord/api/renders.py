@@ -20,7 +20,7 @@ making = Resource("renders", __name__)
 )  # fmt: skip
 def parameters(file_id: str) -> Any:
     with lab().store.reading() as db:
-        found = library.file(db, file_id)
+        found = library.file(db, file_id, member())
     return renders.offer(lab().blobs, found)
 
 
@@ -40,7 +40,7 @@ def render(file_id: str, body: dict[str, Any]) -> Any:
 @making.route_to("GET", "/files/<file_id>/renders", Permission.READ, "The meshes asked for of it")
 def of_file(file_id: str) -> Any:
     with lab().store.reading() as db:
-        library.file(db, file_id)
+        library.file(db, file_id, member())
         return {"items": renders.of_file(db, file_id), "next": None}
 
 
@@ -49,4 +49,5 @@ def of_file(file_id: str) -> Any:
 )
 def one(file_id: str, render_id: str) -> Any:
     with lab().store.reading() as db:
+        library.file(db, file_id, member())
         return renders.get(db, file_id, render_id)

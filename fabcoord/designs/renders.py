@@ -70,7 +70,7 @@ def ask(
     Raises NotAllowed for who may not change the design, BadInput that names wrong parameters,
     Unprocessable for a file that has neither parameters nor plates.
     """
-    file = library.file(db, file_id)
+    file = library.file(db, file_id, member)
     library.require_owner(db, member, file["design_id"])
     if file["format"] == Format.SCAD:
         if plate is not None:

@@ -117,17 +117,28 @@ _WISHES = ("file_id", "copies", "material", "quality", "colour", "machine", "not
 
 
 def _given() -> dict[str, Any]:
-    return {"given": typed(*_WISHES, "turn")}
+    return {"given": typed(*_WISHES, "turn", "mend_unit")}
 
 
 def _asked(design_id: str) -> dict[str, Any]:
     wishes = typed(*_WISHES)
     copies = number(wishes.pop("copies") or "1", "copies")
-    rotation = None
-    if typed("turn")["turn"]:
+    advice = typed("turn", "mend_unit")
+    rotation = scale = None
+    if any(advice.values()):
         with lab().store.reading() as db:
-            rotation = deep.best_rotation(library.file(db, wishes["file_id"], member()))
-    return {"design_id": design_id, "copies": copies, "rotation": rotation, **wishes}
+            file = library.file(db, wishes["file_id"], member())
+        rotation = deep.best_rotation(file) if advice["turn"] else None
+        scale = _suggested_scale(file) if advice["mend_unit"] else None
+    return {
+        "design_id": design_id, "copies": copies, "rotation": rotation, "scale": scale, **wishes,
+    }  # fmt: skip
+
+
+def _suggested_scale(file: dict[str, Any]) -> float | None:
+    """The factor that mends the unit of a file, where the check suggests one."""
+    factors = (finding.get("suggested_scale") for finding in file["check"]["findings"])
+    return next((factor for factor in factors if factor), None)
 
 
 def _create(text: dict[str, Any], files: list[NewFile]) -> str:

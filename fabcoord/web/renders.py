@@ -23,7 +23,7 @@ def render(file_id: str) -> Response:
     blobs = lab().blobs
     plate = request.form.get("plate", "")
     with lab().store.writing(durable=True) as db:
-        file = library.file(db, file_id)
+        file = library.file(db, file_id, member())
         if plate:
             renders.ask(db, blobs, member(), file_id, plate=_whole(plate))
         else:
