@@ -113,4 +113,38 @@ def doctor(data: Path | None, server: str | None) -> None:
     sys.exit(0 if all(finding.ok for finding in findings) else 1)
 
 
-COMMANDS = (serve, prepare, web, worker, token, doctor)
+@click.command()
+@data_option
+@click.option(
+    "--grace-hours",
+    type=click.FloatRange(0),
+    default=24.0,
+    show_default=True,
+    help="What was stored within these hours stays.",
+)
+@click.option(
+    "--keep-deleted-days",
+    type=click.FloatRange(0),
+    default=30.0,
+    show_default=True,
+    help="Removed designs can be brought back for so long.",
+)
+def gc(data: Path | None, grace_hours: float, keep_deleted_days: float) -> None:
+    """Remove stored files that nothing refers to any more; the lab does so every day by itself."""
+    from fabcoord import config
+    from fabcoord.designs import garbage
+    from fabcoord.lab import open_lab
+    from fabcoord.serve import data_directory
+
+    lab = open_lab(config.load(data_directory(data, is_demo=False)))
+    done = garbage.collect(
+        lab.store, lab.blobs, grace_s=grace_hours * 3600,
+        deleted_kept_s=keep_deleted_days * 24 * 3600,
+    )  # fmt: skip
+    click.echo(
+        f"Removed {done.removed} files ({done.freed_bytes / 1e6:.1f} MB), kept {done.kept};"
+        f" {done.purged} removed designs are gone for good."
+    )
+
+
+COMMANDS = (gc, serve, prepare, web, worker, token, doctor)

@@ -112,6 +112,17 @@ def of_design(db: Database, viewer: Member, design_id: str) -> list[dict[str, An
     return [_shape(db, item, viewer) for item in seen]
 
 
+def recorded(db: Database, design_id: str) -> set[str]:
+    """The ids of those jobs that a make of this design came from."""
+    found = rows(
+        db,
+        "SELECT job_id FROM makes WHERE design_id = ? AND job_id IS NOT NULL"
+        " AND deleted_at IS NULL",
+        (design_id,),
+    )
+    return {item["job_id"] for item in found}
+
+
 def evidence(db: Database, design_id: str) -> list[dict[str, Any]]:
     """What the makes prove: ``{revision, machine, material, good, flawed, failed}`` each."""
     return rows(

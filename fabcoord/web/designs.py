@@ -9,6 +9,7 @@ from flask import Response, request
 from fabcoord.api import intake
 from fabcoord.api.access import member
 from fabcoord.api.context import lab
+from fabcoord.api.designs import asked
 from fabcoord.designs import checks, deep, library, repair_results
 from fabcoord.designs import search as finding
 from fabcoord.designs.library import NewFile
@@ -18,7 +19,7 @@ from fabcoord.members.roles import Permission, Role
 from fabcoord.queue import estimates
 from fabcoord.queue import jobs as queue
 from fabcoord.store.sqlite import Database
-from fabcoord.web import choices, live, renders, terms, views
+from fabcoord.web import choices, design_page, live, renders, terms, views
 from fabcoord.web.frame import Pages, go, is_htmx, leave_for, number, show, typed
 
 designs = Pages("designs")
@@ -44,13 +45,17 @@ def start() -> Response:
 
 @designs.page("GET", "/designs", Permission.READ)
 def shelf() -> Response:
-    text, before = request.args.get("q", ""), request.args.get("before")
+    wanted = asked()
     with lab().store.reading() as db:
         found, following = finding.search(
-            db, Asked(text=text), member(), cursor=before or None, limit=_PAGE
+            db, wanted, member(), cursor=request.args.get("before") or None, limit=_PAGE
         )
+        counted = finding.count(db, wanted, member())
         pictured = _pictured(db, found)
-    return show("designs.html", designs=found, q=text, following=following, pictured=pictured)
+    return show(
+        "designs.html", designs=found, asked=wanted, following=following, pictured=pictured,
+        counted=counted, without=_without,
+    )  # fmt: skip
 
 
 @designs.page("GET", "/designs/new", Permission.CONTRIBUTE)
@@ -173,13 +178,20 @@ def _design(design_id: str, status: int = 200, **facts: Any) -> Response:
         volumes = views.build_volumes(db)
         credit = terms.of_design(db, design)
         repaired = repair_results.of_design(db, design_id)
-    facts = {"given": {}} | facts
+        told = design_page.facts(db, member(), design)
+    facts = {"given": {}} | told | facts
     return show(
         "design.html", status, design=design, choices=wishes, pictured=pictured, live=listening,
         offers=renders.of_design(design),
         credit=credit, looks=looks, build_volumes=volumes, repaired=repaired,
         printable=[file for file in design["revision"]["files"] if _may_print(file)], **facts,
     )  # fmt: skip
+
+
+def _without(kind: str = "", value: str = "") -> list[tuple[str, str]]:
+    """The query of this page as pairs, without one facet and without its place in the list."""
+    kept = [pair for pair in request.args.items(multi=True) if pair[0] != "before" and pair[1]]
+    return [pair for pair in kept if pair != (kind, value)]
 
 
 def _may_print(file: dict[str, Any]) -> bool:

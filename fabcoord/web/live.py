@@ -21,6 +21,7 @@ PRINTERS = (
 )
 AGENTS = ("agent.paired", "agent.registered", "agent.revoked", "agent.waiting")
 DESIGNS = (
+    "picture.ready",
     *("file.checked", "file.pictured", "file.rendered", "file.examined", "revision.created"),
     *("repair.asked", "repair.added", "repair.refused", "repair.no_better", "repair.failed"),
     *("design.created", "design.changed", "design.deleted"),

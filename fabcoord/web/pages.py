@@ -10,11 +10,13 @@ from fabcoord.api.access import session
 from fabcoord.api.context import lab
 from fabcoord.members.roles import Member, Permission
 from fabcoord.web import api_docs, words
+from fabcoord.web.collections import collections
 from fabcoord.web.designs import designs
 from fabcoord.web.files import static, static_url
 from fabcoord.web.frame import came_from, of_unrouted
 from fabcoord.web.jobs import jobs
 from fabcoord.web.kiosk import kiosk
+from fabcoord.web.library import pages as library
 from fabcoord.web.members import members
 from fabcoord.web.meshes import meshes
 from fabcoord.web.renders import making
@@ -38,6 +40,8 @@ def register(app: Flask) -> None:
         members,
         views,
         terms,
+        library,
+        collections,
     ):
         app.register_blueprint(family)
     for status in (404, 405):
