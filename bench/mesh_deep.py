@@ -23,8 +23,8 @@ PEERS = {
         "print('faces', m.current_mesh().selected_face_number())"
     ),
     "pymeshfix, usual options": (
-        "import sys, trimesh, pymeshfix\nm = trimesh.load_mesh(sys.argv[1])\n"
-        "v, f = pymeshfix.clean_from_arrays(m.vertices, m.faces)\n"
+        "import sys, numpy as np, trimesh, pymeshfix\nm = trimesh.load_mesh(sys.argv[1])\n"
+        "v, f = pymeshfix.clean_from_arrays(np.array(m.vertices), np.array(m.faces, np.int32))\n"
         "r = trimesh.Trimesh(v, f)\nprint(f'volume {m.volume:.1f} to {r.volume:.1f}')"
     ),
     "trimesh fill_holes": (
