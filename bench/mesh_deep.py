@@ -40,13 +40,13 @@ def main() -> None:
     parser.add_argument("meshes", type=Path, nargs="+")
     parser.add_argument("--most-s", type=float, default=300.0, help="then a run is ended")
     options = parser.parse_args()
-    print(f"{'mesh':<34} {'what':<28} {'s':>7} {'MB':>6}  said")
+    print(f"{'mesh':<34} {'what':<28} {'s':>7} {'cpu s':>7} {'MB':>6}  said")
     for mesh in options.meshes:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder)
             for name, argv in _runs(mesh, out).items():
-                seconds, megabytes, said = measure(argv, options.most_s)
-                print(f"{mesh.name[:34]:<34} {name:<28} {seconds:>7.2f} {megabytes:>6.0f}  "
+                seconds, cpu, megabytes, said = measure(argv, options.most_s)
+                print(f"{mesh.name[:34]:<34} {name:<28} {seconds:>7.2f} {cpu:>7.2f} {megabytes:>6.0f}  "
                       f"{_told(name, out) or said}")  # fmt: skip
 
 
@@ -65,16 +65,16 @@ def _runs(mesh: Path, out: Path) -> dict[str, list[str]]:
     return ours | peers
 
 
-def measure(argv: list[str], most_s: float) -> tuple[float, float, str]:
-    """Wall seconds, peak megabytes, and the last line that a program said."""
+def measure(argv: list[str], most_s: float) -> tuple[float, float, float, str]:
+    """Wall seconds, processor seconds, peak megabytes, and the last line that a program said."""
     began = time.monotonic()
     script = (
         "import json, resource, subprocess, sys\n"
         "done = subprocess.run(sys.argv[2:], capture_output=True, text=True,"
         " timeout=float(sys.argv[1]))\n"
-        "used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024\n"
+        "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
         "said = (done.stdout.strip() or done.stderr.strip()).splitlines()\n"
-        "print(json.dumps([used, said[-1] if said else '']))\n"
+        "print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, said[-1] if said else '']))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(most_s), *argv],
@@ -82,9 +82,9 @@ def measure(argv: list[str], most_s: float) -> tuple[float, float, str]:
     )  # fmt: skip
     seconds = time.monotonic() - began
     if done.returncode != 0:
-        return seconds, 0.0, "ended after the longest time" if seconds >= most_s else "failed"
-    used, said = json.loads(done.stdout)
-    return seconds, used, str(said)
+        return seconds, 0.0, 0.0, "ended after the longest time" if seconds >= most_s else "failed"
+    cpu, used, said = json.loads(done.stdout)
+    return seconds, cpu, used, str(said)
 
 
 def _told(name: str, out: Path) -> str:
