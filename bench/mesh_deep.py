@@ -46,8 +46,8 @@ def main() -> None:
             out = Path(folder)
             for name, argv in _runs(mesh, out).items():
                 seconds, cpu, megabytes, said = measure(argv, options.most_s)
-                print(f"{mesh.name[:34]:<34} {name:<28} {seconds:>7.2f} {cpu:>7.2f} {megabytes:>6.0f}  "
-                      f"{_told(name, out) or said}")  # fmt: skip
+                print(f"{mesh.name[:34]:<34} {name:<28} {seconds:>7.2f} {cpu:>7.2f} "
+                      f"{megabytes:>6.0f}  {_told(name, out) or said}", flush=True)  # fmt: skip
 
 
 def _runs(mesh: Path, out: Path) -> dict[str, list[str]]:
@@ -74,7 +74,8 @@ def measure(argv: list[str], most_s: float) -> tuple[float, float, float, str]:
         " timeout=float(sys.argv[1]))\n"
         "used = resource.getrusage(resource.RUSAGE_CHILDREN)\n"
         "said = (done.stdout.strip() or done.stderr.strip()).splitlines()\n"
-        "print(json.dumps([used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, said[-1] if said else '']))\n"
+        "cpu = used.ru_utime + used.ru_stime\n"
+        "print(json.dumps([cpu, used.ru_maxrss / 1024, said[-1] if said else '']))\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, str(most_s), *argv],

@@ -29,8 +29,8 @@ class Crossings:
 def find_crossings(triangles: Floats, faces: Indices, tree: Tree, most_s: float) -> Crossings:
     """All pairs of (n, 3, 3) triangles that cross, those that share a corner left out.
 
-    Triangles that only touch, or lie in one plane, do not cross. After ``most_s`` seconds of processor
-    time it ends with what it has, and says how much of the mesh it saw.
+    Triangles that only touch, or lie in one plane, do not cross. After ``most_s`` seconds of
+    processor time it ends with what it has, and says how much of the mesh it saw.
     """
     began = time.process_time()
     extent = float(np.ptp(triangles.reshape(-1, 3), axis=0).max())
