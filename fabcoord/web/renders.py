@@ -39,8 +39,17 @@ def of_design(design: dict[str, Any]) -> dict[str, dict[str, Any]]:
         offer = renders.offer(lab().blobs, file)
         if file["format"] == "scad" or offer["plates"]:
             with lab().store.reading() as db:
-                found[file["id"]] = offer | {"asked": renders.of_file(db, file["id"])[:3]}
+                asked = renders.of_file(db, file["id"])[:3]
+            found[file["id"]] = offer | {"asked": asked, "sections": _sections(offer)}
     return found
+
+
+def _sections(offer: dict[str, Any]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The parameters under their headings, in the order of the source."""
+    sections: dict[str, list[dict[str, Any]]] = {}
+    for one in offer["parameters"]:
+        sections.setdefault(one["section"], []).append(one)
+    return list(sections.items())
 
 
 def _value(parameter: Parameter) -> Any:
