@@ -85,8 +85,9 @@ def expression(text: str) -> str:
     return " ".join(quoted) + "*" if quoted else ""
 
 
+# The plus keeps SQLite from asking the index of words once for each design of the facets.
 _NARROWED = (
-    " AND designs.number IN (SELECT number FROM facets WHERE facet IN"
+    " AND +{number} IN (SELECT number FROM facets WHERE facet IN"
     " (SELECT value FROM json_each(:chosen)) GROUP BY number HAVING count(*) = :many)"
 )
 
@@ -107,7 +108,7 @@ def _ranked(
         " CROSS JOIN designs ON designs.number = designs_search.rowid"
         " JOIN members ON members.id = owner_id"
         f" WHERE designs_search MATCH :match AND {VISIBLE}"
-        f" AND (:owner = '' OR members.name = :owner){_NARROWED if chosen else ''}"
+        f" AND (:owner = '' OR members.name = :owner){_narrowed('designs_search.rowid', chosen)}"
         " ORDER BY rank LIMIT :limit OFFSET :begin",
         _given(asked, viewer, chosen) | {"match": match, "limit": limit + 1, "begin": begin},
     )
@@ -127,11 +128,15 @@ def _newest(
         "SELECT designs.*, members.name AS owner FROM designs"
         " JOIN members ON members.id = owner_id"
         f" WHERE {VISIBLE} AND (:before IS NULL OR designs.number < :before)"
-        f" AND (:owner = '' OR members.name = :owner){_NARROWED if chosen else ''}"
+        f" AND (:owner = '' OR members.name = :owner){_narrowed('designs.number', chosen)}"
         " ORDER BY designs.number DESC LIMIT :limit",
         _given(asked, viewer, chosen) | {"before": before, "limit": limit + 1},
     )
     return found[:limit], f"n{found[limit - 1]['number']}" if len(found) > limit else None
+
+
+def _narrowed(number: str, chosen: list[int]) -> str:
+    return _NARROWED.format(number=number) if chosen else ""
 
 
 def _given(asked: Asked, viewer: Member, chosen: list[int]) -> dict[str, Any]:

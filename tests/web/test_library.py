@@ -97,7 +97,7 @@ def test_a_picture_a_print_a_comment_and_a_collection(
     page.get_by_text("Add pictures").click()
     page.get_by_label("Pictures", exact=True).set_input_files(photo)
     page.get_by_role("button", name="Add", exact=True).click()
-    expect(page.locator(".album img")).to_be_visible()
+    expect(page.locator(".album img")).to_be_visible(timeout=30_000)
 
     page.get_by_text("I printed it").click()
     page.get_by_label("Machine", exact=True).last.fill("Prusa MK4")
