@@ -118,8 +118,6 @@ def _query(match: str, chosen: list[int], owner: str, *, own: bool) -> str:
         source = "narrowed CROSS JOIN facets USING (number)"
     else:
         source = "facets"
-    if match and chosen:
-        conditions.append("number IN narrowed")
     if owner:
         conditions.append(
             "number IN (SELECT number FROM designs JOIN members ON members.id = owner_id"
@@ -130,16 +128,17 @@ def _query(match: str, chosen: list[int], owner: str, *, own: bool) -> str:
             "number IN (SELECT number FROM designs WHERE owner_id = :me AND deleted_at IS NULL)"
         )
     parts = []
-    if match:
-        parts.append(
-            "found AS MATERIALIZED (SELECT rowid AS number FROM designs_search"
-            " WHERE designs_search MATCH :match)"
-        )
     if chosen:
         parts.append(
             "narrowed AS MATERIALIZED (SELECT number FROM facets"
             " WHERE facet IN (SELECT value FROM json_each(:chosen))"
             " GROUP BY number HAVING count(*) = :most)"
+        )
+    if match:
+        within = " AND +rowid IN narrowed" if chosen else ""
+        parts.append(
+            "found AS MATERIALIZED (SELECT rowid AS number FROM designs_search"
+            f" WHERE designs_search MATCH :match{within})"
         )
     opening = f"WITH {', '.join(parts)} " if parts else ""
     where = " AND ".join(conditions)
