@@ -39,16 +39,11 @@ def main() -> None:
 
 
 def _add_commands() -> None:
-    from fabcoord.cli import agent, cable, client, design, lab
+    from fabcoord.cli import agent, cable, client, design, lab, queue
 
-    for command in (
-        *lab.COMMANDS,
-        *agent.COMMANDS,
-        *client.COMMANDS,
-        *design.COMMANDS,
-        *cable.COMMANDS,
-    ):
-        main.add_command(command)
+    for module in (lab, agent, client, design, queue, cable):
+        for command in module.COMMANDS:
+            main.add_command(command)
 
 
 _add_commands()

@@ -16,7 +16,8 @@ from fabcoord.store.database import Row, rows
 from fabcoord.store.sqlite import Database
 from fabcoord.store.values import parse_timestamp, timestamp
 
-_RATE_EVERY_S = 60.0
+_FRESHEN_EVERY_S = 1.0
+_TIDY_EVERY_S = 60.0
 _MOST_EVENTS = 5000  # behind by more than this, reading everything anew is quicker
 _HALF_LIVES = 8  # what was used longer ago than this counts less than half a percent
 _REBUILD = ("policy.changed", "training.changed", "group.changed", "member.shares")
@@ -50,7 +51,7 @@ class Board:
         self.policy = default
         self.version = 0
         self.schedule = Schedule(default.weights, 0.0)
-        self._rated_s = 0.0
+        self._tidied_s = self._freshened_s = 0.0
 
     def follow(self, db: Database, at: datetime) -> None:
         """Take in what happened since the last call; all of it the first time."""
@@ -60,8 +61,14 @@ class Board:
         elif last > self._seq:
             self._read_news(db, at)
         self._seq = last
-        if at.timestamp() - self._rated_s >= _RATE_EVERY_S:
-            self._rate(db, at)
+        if at.timestamp() - self._freshened_s >= _FRESHEN_EVERY_S:
+            self._freshened_s = at.timestamp()
+            self.schedule.freshen(at.timestamp())
+        if at.timestamp() - self._tidied_s >= _TIDY_EVERY_S:
+            self._tidied_s = at.timestamp()
+            self.misfits.clear()
+            for member in list(self.blocked):  # a new day or week may have begun
+                self._limit(db, member, at)
 
     def wish_of(self, job: Row) -> Wish:
         """What a job's row asks of a printer, training of its member included."""
@@ -97,7 +104,10 @@ class Board:
             (ended_after,),
         ):
             self._book(item, at)
-        self._rate(db, at)
+        self.schedule.rate(at.timestamp())
+        if self._limits_matter(db):
+            for member in {job.member for job in self.schedule}:
+                self._limit(db, member, at)
 
     def _read_news(self, db: Database, at: datetime) -> None:
         jobs: set[str] = set()
@@ -166,14 +176,6 @@ class Board:
         else:
             return
         self.schedule.charge(*booked)
-
-    def _rate(self, db: Database, at: datetime) -> None:
-        self._rated_s = at.timestamp()
-        self.misfits.clear()
-        self.schedule.rate(self._rated_s)
-        if self._limits_matter(db):
-            for member in {job.member for job in self.schedule}:
-                self._limit(db, member, at)
 
     def _limits_matter(self, db: Database) -> bool:
         return self.policy.member_limits != policy.Limits() or bool(

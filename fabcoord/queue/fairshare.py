@@ -24,11 +24,14 @@ class Usage:
     def __init__(self, half_life_s: float, epoch_s: float) -> None:
         self._half_life_s, self._epoch_s = half_life_s, epoch_s
         self._used: dict[str, float] = {}
+        self._sum = 0.0
 
     def add(self, member: str, machine_s: float, at_s: float) -> None:
         """Book machine time (or take it back, when negative) as used at ``at_s``."""
         worth = machine_s * math.exp2((at_s - self._epoch_s) / self._half_life_s)
-        self._used[member] = max(self._used.get(member, 0.0) + worth, 0.0)
+        before = self._used.get(member, 0.0)
+        self._used[member] = max(before + worth, 0.0)
+        self._sum += self._used[member] - before
 
     def of(self, member: str, at_s: float) -> float:
         """What a member's past machine time amounts to at ``at_s``, in seconds."""
@@ -38,13 +41,12 @@ class Usage:
     def copy(self) -> Usage:
         """The same, to be changed apart."""
         other = Usage(self._half_life_s, self._epoch_s)
-        other._used = dict(self._used)
+        other._used, other._sum = dict(self._used), self._sum
         return other
 
     def total(self, at_s: float) -> float:
         """The sum of `of` over all members."""
-        decay = math.exp2((self._epoch_s - at_s) / self._half_life_s)
-        return sum(self._used.values()) * decay
+        return self._sum * math.exp2((self._epoch_s - at_s) / self._half_life_s)
 
 
 def share_factor(used_s: float, shares: float, fair_s: float) -> float:
@@ -73,8 +75,12 @@ class JobFacts:
 
 
 def job_priority(weights: Weights, job: JobFacts, now_s: float) -> float:
-    """The part of a job's priority that is not its member's share."""
-    age = min(max(now_s - job.queued_s, 0.0) / (weights.age_full_h * 3600.0), 1.0)
+    """The part of a job's priority that is not its member's share.
+
+    Age grows without end, unlike Slurm's, so that nobody waits for ever; and as it grows alike for
+    all jobs, their order only changes by due dates.
+    """
+    age = (now_s - job.queued_s) / (weights.age_full_h * 3600.0)
     short = 1.0 / (1.0 + job.copy_s / 3600.0)
     due = 0.0
     if job.due_s is not None:

@@ -25,12 +25,12 @@ PERIODS = ("day", "week", "month", "semester")
 class Weights:
     """What counts how much for a job's priority, as in Slurm's multifactor plugin.
 
-    Each factor is between 0 and 1; a weight of 0 leaves it out.
+    Each factor is between 0 and 1, but for age; a weight of 0 leaves it out.
     https://slurm.schedmd.com/priority_multifactor.html
     """
 
     fair_share: float = 1000.0  # who used little of late goes first
-    age: float = 300.0  # grows until ``age_full_h``
+    age: float = 300.0  # once for each ``age_full_h`` that a job has waited
     due: float = 400.0  # grows over the last ``due_horizon_h`` before it is too late
     short: float = 100.0  # short prints before long ones
     job_class: float = 1000.0  # of what staff marked as urgent; as much less for background
@@ -179,14 +179,20 @@ def change(
     present, policy = current(db, default)
     if version is not None and version != present:
         raise Stale("The policy was changed since you read it.", hint="Read it again first.")
-    document = _merged(asdict(policy), changes)
-    parse(document)
+    document = asdict(changed(policy, changes))
     db.conn.execute(
         "INSERT INTO policies (version, document, note, actor, created_at) VALUES (?, ?, ?, ?, ?)",
         (present + 1, json.dumps(document), note, member.name, now()),
     )
     emit(db, "policy.changed", actor=member.name, version=present + 1, note=note)
     return present + 1
+
+
+def changed(policy: Policy, changes: dict[str, Any]) -> Policy:
+    """A policy with changes merged into it, section by section. Raises BadInput."""
+    if not isinstance(changes, dict):
+        raise BadInput('The changes are an object, such as {"approval": "staff"}.')
+    return parse(_merged(asdict(policy), changes))
 
 
 def history(db: Database) -> list[dict[str, Any]]:

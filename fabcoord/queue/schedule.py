@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import heapq
 import math
+from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from fabcoord.queue.fairshare import JobFacts, Usage, job_priority, share_factor
 from fabcoord.queue.match import Offering, Wish, why_not
@@ -35,9 +36,10 @@ class Waiting:
 
 @dataclass(slots=True)
 class _Member:
-    shares: float
-    factor: float
-    blocked: bool
+    shares: float = 1.0
+    factor: float = 1.0
+    blocked: bool = False
+    lines: set[_Key] = field(default_factory=set)  # where they stand, or stood
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +69,14 @@ class Schedule:
 
     def __init__(self, weights: Weights, now_s: float) -> None:
         self._weights = weights
-        self._rated_s = now_s
+        self._epoch_s = self._rated_s = now_s
         self._usage = Usage(weights.half_life_h * 3600.0, now_s)
         self._fair_s = 0.0
         self._members: dict[str, _Member] = {}
+        self._users: dict[str, _Member] = {}  # those of them who ever used a machine
+        self._turn: deque[str] = deque()  # members, in the order in which they are rated next
         self._jobs: dict[str, tuple[Waiting, float, _Key]] = {}
+        self._due: set[str] = set()  # jobs whose priority changes as time passes
         self._lines: dict[_Key, _Line] = {}
         self._served_by: dict[Offering, list[tuple[_Key, _Line]]] = {}
 
@@ -86,9 +91,14 @@ class Schedule:
 
     def copy(self) -> Schedule:
         """A schedule of its own with the same jobs and usage, to try things out on."""
-        other = Schedule(self._weights, self._rated_s)
+        other = Schedule(self._weights, self._epoch_s)
+        other._rated_s = self._rated_s
         other._usage, other._fair_s = self._usage.copy(), self._fair_s
-        other._members = {name: replace(known) for name, known in self._members.items()}
+        other._turn, other._due = self._turn.copy(), set(self._due)
+        other._members = {
+            name: replace(known, lines=set(known.lines)) for name, known in self._members.items()
+        }
+        other._users = {name: other._members[name] for name in self._users}
         other._jobs = dict(self._jobs)
         for key, line in self._lines.items():
             twin = other._lines[key] = _Line()
@@ -108,7 +118,7 @@ class Schedule:
                 self._jobs[job.id] = (job, *known[1:])
                 return
             self.remove(job.id)
-        rating = job_priority(self._weights, job.facts, self._rated_s)
+        rating = self._rating(job)
         key = _Key(job.wish, _length_class(job.facts.copy_s), job.overnight)
         line = self._lines.get(key)
         if line is None:
@@ -117,7 +127,10 @@ class Schedule:
                 if why_not(job.wish, offering) is None:
                     served.append((key, line))
         self._jobs[job.id] = (job, rating, key)
+        if job.facts.due_s is not None:
+            self._due.add(job.id)
         entry = _entry(job, rating)
+        self._member(job.member).lines.add(key)
         theirs = line.jobs.setdefault(job.member, [])
         heapq.heappush(theirs, entry)
         if theirs[0] is entry:
@@ -126,6 +139,7 @@ class Schedule:
     def remove(self, job_id: str) -> None:
         """Take a job out; nothing happens when it is not there."""
         known = self._jobs.pop(job_id, None)
+        self._due.discard(job_id)
         if known is not None:
             self._stand(self._lines[known[2]], known[0].member)
 
@@ -140,6 +154,7 @@ class Schedule:
     def charge(self, member: str, machine_s: float, at_s: float) -> None:
         """Book machine time; it counts for the member's next place at once."""
         self._usage.add(member, machine_s, at_s)
+        self._users[member] = self._member(member)
         self._rate_member(member)
 
     def used_s(self, member: str, at_s: float) -> float:
@@ -159,34 +174,29 @@ class Schedule:
             self._rate_member(member)
 
     def rate(self, now_s: float) -> None:
-        """Work all priorities out anew; to be done every minute or so, as age and dues grow."""
+        """Work all priorities out anew."""
+        self.freshen(now_s, len(self._members))
+
+    def freshen(self, now_s: float, members: int = 32) -> None:
+        """Work out anew the shares of some members, in turn, and the priority of what is due.
+
+        What one member used changes the part of all others a little, and due dates come near: to
+        be called now and then. The other factors need no work as time passes.
+        """
         self._rated_s = now_s
-        used = [(name, self._usage.of(name, now_s)) for name in self._members]
-        shares = sum(self._members[name].shares for name, each in used if each > 0)
-        self._fair_s = sum(each for _, each in used) / shares if shares else 0.0
-        for name, each in used:
-            known = self._members[name]
-            known.factor = share_factor(each, known.shares, self._fair_s)
-        for line in self._lines.values():
-            line.jobs, line.heads = {}, []
-        for job_id, (job, _, key) in self._jobs.items():
-            rating = job_priority(self._weights, job.facts, now_s)
-            self._jobs[job_id] = (job, rating, key)
-            self._lines[key].jobs.setdefault(job.member, []).append(_entry(job, rating))
-        empty = [key for key, line in self._lines.items() if not line.jobs]
-        for key in empty:
-            del self._lines[key]
-        if empty:
-            self._served_by.clear()
-        for line in self._lines.values():
-            for name, heap in line.jobs.items():
-                heapq.heapify(heap)
-                self._stand(line, name)
+        shares = sum(known.shares for known in self._users.values())
+        self._fair_s = self._usage.total(now_s) / shares if shares else 0.0
+        for job_id in self._due:
+            self._rate_job(job_id)
+        for _ in range(min(members, len(self._turn))):
+            self._turn.rotate(-1)
+            self._rate_member(self._turn[-1])
 
     def priority(self, job_id: str) -> float:
         """The priority of a job that waits."""
         job, rating, _ = self._jobs[job_id]
-        return self._weights.fair_share * self._member(job.member).factor + rating
+        share = self._weights.fair_share * self._member(job.member).factor
+        return share + rating + self._grown()
 
     def best(
         self,
@@ -286,23 +296,53 @@ class Schedule:
         best = self._best_of(line, member)
         if best is not None and not self._member(member).blocked:
             heapq.heappush(line.heads, (*self._rank(member, best), member))
+            if len(line.heads) > 64 + 4 * len(line.jobs):
+                present = {head[3]: head for head in line.heads if self._is_present(line, head)}
+                line.heads = list(present.values())
+                heapq.heapify(line.heads)
 
     def _rank(self, member: str, entry: tuple[float, float, str]) -> tuple[float, float, str]:
         factor = self._member(member).factor
         return (entry[0] - self._weights.fair_share * factor, entry[1], entry[2])
 
+    def _rating(self, job: Waiting) -> float:
+        """The job's priority without its member's share and without what age adds to all."""
+        return job_priority(self._weights, job.facts, self._rated_s) - self._grown()
+
+    def _grown(self) -> float:
+        """What age has added to every job since the schedule was made."""
+        waited_s = self._rated_s - self._epoch_s
+        return self._weights.age * waited_s / (self._weights.age_full_h * 3600.0)
+
+    def _rate_job(self, job_id: str) -> None:
+        job, before, key = self._jobs[job_id]
+        rating = self._rating(job)
+        if rating == before:
+            return
+        line = self._lines[key]
+        self._jobs[job_id] = (job, rating, key)
+        line.jobs[job.member] = [
+            entry for entry in line.jobs.get(job.member, []) if entry[2] != job_id
+        ]
+        line.jobs[job.member].append(_entry(job, rating))
+        heapq.heapify(line.jobs[job.member])
+        self._stand(line, job.member)
+
     def _rate_member(self, member: str) -> None:
         known = self._member(member)
         used_s = self._usage.of(member, self._rated_s)
         known.factor = share_factor(used_s, known.shares, self._fair_s or used_s)
-        for line in self._lines.values():
-            if member in line.jobs:
-                self._stand(line, member)
+        for key in list(known.lines):
+            line = self._lines[key]
+            self._stand(line, member)
+            if member not in line.jobs:
+                known.lines.discard(key)
 
     def _member(self, name: str) -> _Member:
         known = self._members.get(name)
         if known is None:
-            known = self._members[name] = _Member(shares=1.0, factor=1.0, blocked=False)
+            known = self._members[name] = _Member()
+            self._turn.append(name)
         return known
 
 
