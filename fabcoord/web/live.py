@@ -21,10 +21,11 @@ PRINTERS = (
 )
 AGENTS = ("agent.paired", "agent.registered", "agent.revoked", "agent.waiting")
 DESIGNS = (
-    "picture.ready",
+    *("picture.added", "picture.ready", "picture.changed", "picture.deleted"),
+    *("moderation.hidden", "moderation.shown"),
     *("file.checked", "file.pictured", "file.rendered", "file.examined", "revision.created"),
     *("repair.asked", "repair.added", "repair.refused", "repair.no_better", "repair.failed"),
-    *("design.created", "design.changed", "design.deleted"),
+    *("design.created", "design.changed", "design.deleted", "design.restored"),
 )
 _PROGRESS_EVERY_S = 4  # progress and temperatures make no events
 

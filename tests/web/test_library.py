@@ -100,8 +100,8 @@ def test_a_picture_a_print_a_comment_and_a_collection(
     expect(page.locator(".album img")).to_be_visible(timeout=30_000)
 
     page.get_by_text("I printed it").click()
-    page.get_by_label("Machine", exact=True).last.fill("Prusa MK4")
-    page.get_by_label("Material", exact=True).last.fill("PETG")
+    page.get_by_label("Printed on").fill("Prusa MK4")
+    page.get_by_label("Printed in").fill("PETG")
     page.get_by_role("button", name="Tell of it").click()
     expect(page.locator("#makes table")).to_contain_text("Prusa MK4")
 

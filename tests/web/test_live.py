@@ -9,7 +9,22 @@ import fabcoord
 from fabcoord.web import live
 
 # No page shows these.
-UNHEARD = {"member.created", "token.created", "slice.done", "slice.failed"}
+UNHEARD = {
+    "documentation.changed",
+    "garbage.collected",
+    "group.changed",
+    "member.created",
+    "member.shares",
+    "policy.changed",
+    "report.made",
+    "slice.done",
+    "slice.failed",
+    "token.created",
+    "training.changed",
+    "upload.completed",
+    "upload.created",
+    "upload.removed",
+}
 
 
 def test_some_page_listens_to_every_kind_of_event() -> None:
