@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from flask import Response, request
@@ -16,10 +17,12 @@ from fabcoord.api.routing import Resource, json_object, page
 from fabcoord.errors import BadInput, NotFound
 from fabcoord.members.roles import Permission
 from fabcoord.queue import agents as fleet
+from fabcoord.queue.pace import Pace
 
 agents = Resource("agents", __name__)
 
 _LONGEST_WAIT_S = 25.0
+_pace = Pace()
 
 
 @agents.route_to("GET", "/agents", Permission.MANAGE_PRINTERS, "All agents", answer="Agent[]")
@@ -64,10 +67,13 @@ def sync(agent_id: str) -> Any:
     except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise BadInput(f"That is not a sync of this protocol: {error!r}.") from error
     settings = lab().settings
+    began_s = time.thread_time()
     with lab().store.writing(durable=bool(said.events)) as db:
         answer = fleet.sync(
-            db, agent(), said, interval_s=settings.agent_interval_s, lease_s=settings.lease_s
-        )
+            db, agent(), said, interval_s=settings.agent_interval_s, lease_s=settings.lease_s,
+            least_s=_pace.least_s(),
+        )  # fmt: skip
+    _pace.note(agent_id, time.thread_time() - began_s)
     return answer.to_json()
 
 

@@ -124,9 +124,17 @@ def everyone(db: Database) -> list[dict[str, Any]]:
 
 
 def sync(
-    db: Database, agent: Agent, said: SyncRequest, *, interval_s: float, lease_s: float
+    db: Database,
+    agent: Agent,
+    said: SyncRequest,
+    *,
+    interval_s: float,
+    lease_s: float,
+    least_s: float = 0.0,
 ) -> SyncAnswer:
     """Take what an agent says and answer with what it needs to know, in one transaction.
+
+    ``interval_s`` is when to come again with nothing to say, ``least_s`` also with prints running.
 
     Raises Superseded when a newer process of the same agent has spoken.
     """
@@ -160,7 +168,7 @@ def sync(
             " WHERE id = ? AND agent_id = ? AND ended_at IS NULL",
             (now(), int(result.ok), result.reason[:500], result.command_id, agent.id),
         )
-    return _answer(db, agent, acked, held, interval_s)
+    return _answer(db, agent, acked, held, interval_s, least_s)
 
 
 def has_gcode(db: Database, agent: Agent, sha256: str) -> bool:
@@ -245,7 +253,12 @@ def _own(db: Database, agent: Agent, attempt_id: str, token: str) -> Row | None:
 
 
 def _answer(
-    db: Database, agent: Agent, acked: int, held: dict[str, str], interval_s: float
+    db: Database,
+    agent: Agent,
+    acked: int,
+    held: dict[str, str],
+    interval_s: float,
+    least_s: float,
 ) -> SyncAnswer:
     open_attempts = rows(
         db,
@@ -268,7 +281,7 @@ def _answer(
     busy = any(item["state"] in LIVE for item in open_attempts)
     return SyncAnswer(
         acked=acked,
-        interval_s=min(interval_s, _BUSY_INTERVAL_S) if busy else interval_s,
+        interval_s=max(least_s, min(interval_s, _BUSY_INTERVAL_S) if busy else interval_s),
         printers=tuple(
             PrinterConfig(
                 printer_id=item["id"],

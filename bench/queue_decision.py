@@ -1,6 +1,6 @@
 """How long a decision of the queue takes, from 1,000 to 100,000 waiting jobs.
 
-    .venv/bin/python bench/queue.py [--printers 1000] [--members 2000] [--rounds 300] [--plot FILE]
+    .venv/bin/python bench/queue_decision.py [--printers 1000] [--rounds 300] [--plot FILE]
 
 Builds a lab in a temporary directory: real database, real rows, 1,000 printers that all print. Then
 printers finish one after the other and their plates are cleared; each time it is measured how long
@@ -16,14 +16,12 @@ import gc
 import json
 import random
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from typing import Any
 
 from fabcoord.designs import library
 from fabcoord.designs.library import NewFile
@@ -64,11 +62,15 @@ class NoSlicer:
 class Lab:
     """A lab whose printers all print and whose queue is long."""
 
-    def __init__(self, directory: Path, members: int, printer_count: int, jobs: int) -> None:
+    def __init__(
+        self, directory: Path, members: int, printer_count: int, jobs: int, slicer: Any = None
+    ) -> None:
         self.chance = random.Random(jobs)
         self.store = Store(directory / "lab.db")
         migrate(self.store)
-        slices = Slices(self.store, NoSlicer(), BlobStore(directory / "blobs"), directory)
+        engine = slicer or NoSlicer()
+        slices = Slices(self.store, engine, BlobStore(directory / "blobs"), directory)
+        self.tokens: dict[str, str] = {}  # agent -> its token
         self.preparation = Preparation(slices)
         self.board = Board(Policy())
         self.models = sorted(machines.all_machines())[:3]
@@ -109,7 +111,8 @@ class Lab:
     def _printers(self, db: Database, count: int) -> None:
         for number in range(count):
             if number % 20 == 0:
-                agent, _ = agents.register(db, f"Agent {number // 20}")
+                agent, token = agents.register(db, f"Agent {number // 20}")
+                self.tokens[agent.id] = token
             db.conn.execute(
                 "INSERT INTO printers (id, name, machine, driver, agent_id, material, colour,"
                 " nozzle_mm, state, plate_clear, telemetry, last_seen_at, created_at)"
