@@ -20,6 +20,7 @@ from fabcoord.api.policy import policy
 from fabcoord.api.printers import printers
 from fabcoord.api.renders import making
 from fabcoord.api.slicer_upload import slicer_upload
+from fabcoord.api.spools import spools
 from fabcoord.api.streams import Places, events
 from fabcoord.api.uploads import MOST_AT_ONCE, TOO_MANY, uploads
 from fabcoord.config import Settings
@@ -49,6 +50,8 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
     for resource in (designs, uploads, files, making, jobs, printers, policy, agents, events):
         app.register_blueprint(resource, url_prefix="/api/v1")
     for resource in (okh, documentation, pictures, conversation, collections, moderation):
+        app.register_blueprint(resource, url_prefix="/api/v1")
+    for resource in (spools,):
         app.register_blueprint(resource, url_prefix="/api/v1")
     for resource in (about, slicer_upload):
         app.register_blueprint(resource)

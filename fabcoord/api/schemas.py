@@ -117,6 +117,35 @@ class PrinterSettings(Schema):
     tags = fields.List(fields.String(validate=_short), validate=validate.Length(max=20))
 
 
+class SpoolChange(Schema):
+    material = fields.String(validate=_short)
+    colour = fields.String(validate=_short)
+    diameter_mm = fields.Float()
+    vendor = fields.String(validate=_short)
+    location = fields.String(validate=_short)
+    note = fields.String(validate=validate.Length(max=1000))
+    initial_g = fields.Float()
+    remaining_g = fields.Float(allow_none=True)
+    empty_g = fields.Float(allow_none=True)
+    low_g = fields.Float()
+    price_minor = fields.Integer(allow_none=True, strict=True)
+    opened_on = fields.String(allow_none=True, validate=_short)
+    dried_on = fields.String(allow_none=True, validate=_short)
+
+
+class Weighing(Schema):
+    gross_g = fields.Float(allow_none=True, load_default=None)
+    remaining_g = fields.Float(allow_none=True, load_default=None)
+
+
+class Loading(Schema):
+    spool_id = fields.String(required=True, validate=_short)
+
+
+class Csv(Schema):
+    csv = fields.String(required=True, validate=validate.Length(max=900_000))
+
+
 class Clearance(Schema):
     attempt_id = fields.String(allow_none=True, validate=_short)
 

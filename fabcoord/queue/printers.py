@@ -85,6 +85,7 @@ def delete(db: Database, member: Member, printer_id: str) -> None:
             extra={"state": before["state"]},
         )
     db.conn.execute("UPDATE printers SET deleted_at = ? WHERE id = ?", (now(), printer_id))
+    db.conn.execute("UPDATE spools SET printer_id = NULL WHERE printer_id = ?", (printer_id,))
     emit(db, "printer.configured", printer_id=printer_id, agent_id=before["agent_id"],
          actor=member.name, deleted=True)  # fmt: skip
 
@@ -326,6 +327,7 @@ def _shape(db: Database, found: Row) -> dict[str, Any]:
         "plate_attempt_id": found["plate_attempt_id"],
         "nozzle_mm": found["nozzle_mm"],
         "tags": json.loads(found["tags"]),
+        "spool_id": value(db, "SELECT id FROM spools WHERE printer_id = ?", (found["id"],)),
         "agent_id": found["agent_id"],
         "camera_url": found["camera_url"],
         "last_seen_at": found["last_seen_at"],

@@ -24,7 +24,7 @@ from fabcoord.errors import Conflict
 from fabcoord.members import accounts
 from fabcoord.members.roles import Member, Role
 from fabcoord.printers import machines
-from fabcoord.queue import agents, attempts, jobs, printers
+from fabcoord.queue import agents, attempts, jobs, printers, spool_use
 from fabcoord.queue.agents import Agent
 from fabcoord.queue.board import Board
 from fabcoord.queue.dispatch import dispatch
@@ -84,6 +84,7 @@ class Room:
         self.store.subscribe("file.checked", self.preparation.on_file_checked)
         self.store.subscribe("slice.done", self.preparation.on_slice_ended)
         self.store.subscribe("slice.failed", self.preparation.on_slice_ended)
+        spool_use.subscribe(self.store)
         with self.store.writing() as db:
             self.staff = accounts.create(db, "Ada", Role.STAFF)
             self.ben = accounts.create(db, "Ben", Role.MEMBER)
