@@ -19,6 +19,10 @@ PRINTERS = (
     *("printer.maintenance", "printer.ready", "printer.deleted", "printer.plate_filled"),
     "printer.prompt",
 )
+SPOOLS = (
+    *("spool.created", "spool.changed", "spool.weighed", "spool.loaded", "spool.unloaded"),
+    "spool.low",
+)
 AGENTS = ("agent.paired", "agent.registered", "agent.revoked", "agent.waiting")
 DESIGNS = (
     *("picture.added", "picture.ready", "picture.changed", "picture.deleted"),
