@@ -177,7 +177,7 @@ class Schedule:
         """Work all priorities out anew."""
         self.freshen(now_s, len(self._members))
 
-    def freshen(self, now_s: float, members: int = 32) -> None:
+    def freshen(self, now_s: float, members: int = 8) -> None:
         """Work out anew the shares of some members, in turn, and the priority of what is due.
 
         What one member used changes the part of all others a little, and due dates come near: to
