@@ -30,7 +30,7 @@ class Weights:
     """
 
     fair_share: float = 1000.0  # who used little of late goes first
-    age: float = 300.0  # once for each ``age_full_h`` that a job has waited
+    age: float = 20.0  # once for each ``age_full_h`` that a job has waited
     due: float = 400.0  # grows over the last ``due_horizon_h`` before it is too late
     short: float = 100.0  # short prints before long ones
     job_class: float = 1000.0  # of what staff marked as urgent; as much less for background

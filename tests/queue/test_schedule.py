@@ -147,7 +147,7 @@ def test_who_printed_less_of_late_comes_first() -> None:
 
 
 def test_a_short_job_is_filled_in_where_the_best_would_take_too_long() -> None:
-    schedule = Schedule(Weights(), NOW)
+    schedule = Schedule(Weights(age=500.0), NOW)
     long_job = JobFacts(NOW - 500_000.0, 10 * 3600.0)
     schedule.put(Waiting("long", "a", WISHES[0], long_job))
     schedule.put(Waiting("short", "b", WISHES[0], JobFacts(NOW, 3000.0)))
