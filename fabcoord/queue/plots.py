@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.sax.saxutils import escape
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP, _RIGHT = 760, 400, 70, 50, 40, 20
+_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _RIGHT = 760, 420, 70, 50, 40
 _COLOURS = ("#0b6e4f", "#c8553d", "#3d5a80", "#9a6d00", "#6a4c93")
 
 
@@ -33,30 +33,31 @@ class Axis:
 def plot(title: str, x: Axis, y: Axis, lines: Sequence[Line]) -> str:
     """An SVG document with these lines, a legend, and round numbers along the axes."""
     points = [(x.place(a), y.place(b)) for line in lines for a, b in line.points]
+    top = 50 + 16 * len(lines)  # the legend stands above the lines
     low_x, high_x = _span([a for a, _ in points])
     low_y, high_y = _span([b for _, b in points] + ([] if y.logarithmic else [0.0]))
 
     def at(a: float, b: float) -> tuple[float, float]:
         across = (a - low_x) / (high_x - low_x) * (_WIDTH - _LEFT - _RIGHT)
-        up = (b - low_y) / (high_y - low_y) * (_HEIGHT - _BOTTOM - _TOP)
+        up = (b - low_y) / (high_y - low_y) * (_HEIGHT - _BOTTOM - top)
         return round(_LEFT + across, 1), round(_HEIGHT - _BOTTOM - up, 1)
 
     parts = [_text(_LEFT, 22, title, "start", 16)]
     for value in _round_numbers(x, low_x, high_x):
         across, _ = at(x.place(value), low_y)
-        parts.append(f'<path d="M{across} {_TOP}V{_HEIGHT - _BOTTOM}" stroke="#ddd"/>')
+        parts.append(f'<path d="M{across} {top}V{_HEIGHT - _BOTTOM}" stroke="#ddd"/>')
         parts.append(_text(across, _HEIGHT - _BOTTOM + 18, f"{value:,g}", "middle"))
     for value in _round_numbers(y, low_y, high_y):
         _, up = at(low_x, y.place(value))
         parts.append(f'<path d="M{_LEFT} {up}H{_WIDTH - _RIGHT}" stroke="#ddd"/>')
         parts.append(_text(_LEFT - 8, up + 4, f"{value:,g}", "end"))
     parts.append(_text(_WIDTH - _RIGHT, _HEIGHT - 10, x.title, "end"))
-    parts.append(_text(_LEFT, _TOP - 4, y.title, "start"))
+    parts.append(_text(_LEFT, top - 4, y.title, "start"))
     for number, line in enumerate(lines):
         colour = _COLOURS[number % len(_COLOURS)]
         path = " ".join("{},{}".format(*at(x.place(a), y.place(b))) for a, b in line.points)
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-        parts.append(_text(_WIDTH - _RIGHT, _TOP + 14 + 16 * number, line.name, "end", 13, colour))
+        parts.append(_text(_LEFT, 42 + 16 * number, line.name, "start", 13, colour))
     body = "\n".join(parts)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" '
