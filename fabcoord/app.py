@@ -14,6 +14,7 @@ from fabcoord.api.documentation import documentation
 from fabcoord.api.files import files
 from fabcoord.api.jobs import jobs
 from fabcoord.api.moderation import moderation
+from fabcoord.api.money import money
 from fabcoord.api.okh import okh
 from fabcoord.api.pictures import pictures
 from fabcoord.api.policy import policy
@@ -51,7 +52,7 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
         app.register_blueprint(resource, url_prefix="/api/v1")
     for resource in (okh, documentation, pictures, conversation, collections, moderation):
         app.register_blueprint(resource, url_prefix="/api/v1")
-    for resource in (spools,):
+    for resource in (spools, money):
         app.register_blueprint(resource, url_prefix="/api/v1")
     for resource in (about, slicer_upload):
         app.register_blueprint(resource)

@@ -11,6 +11,7 @@ from fabcoord.designs import checks, garbage, pictures, previews, renders, repai
 from fabcoord.designs import uploads as incoming
 from fabcoord.designs.licences import PaidPrints, PrintRules
 from fabcoord.designs.uploads import Uploads
+from fabcoord.ledger.charges import Charges
 from fabcoord.queue import evidence, printers, spool_use
 from fabcoord.queue.policy import Policy
 from fabcoord.queue.preparation import Preparation
@@ -35,6 +36,7 @@ class Lab:
     work: Engine
     slices: Slices
     preparation: Preparation
+    charges: Charges
 
 
 def warm_up(lab: Lab) -> None:
@@ -75,13 +77,16 @@ def open_lab(settings: Settings) -> Lab:
     store.subscribe("slice.done", preparation.on_slice_ended)
     store.subscribe("slice.failed", preparation.on_slice_ended)
     store.subscribe("job.awaiting_pickup", evidence.on_job_printed)
-    _book_prints(store)
-    return Lab(settings, store, blobs, _uploads(settings, store, blobs), work, slices, preparation)
+    charges = Charges(preparation)
+    _book_prints(store, charges)
+    uploads = _uploads(settings, store, blobs)
+    return Lab(settings, store, blobs, uploads, work, slices, preparation, charges)
 
 
-def _book_prints(store: Store) -> None:
+def _book_prints(store: Store, charges: Charges) -> None:
     """What prints take and cost is booked in the transaction that tells of them."""
     spool_use.subscribe(store)
+    charges.subscribe(store)
 
 
 def _uploads(settings: Settings, store: Store, blobs: BlobStore) -> Uploads:

@@ -146,6 +146,22 @@ class Csv(Schema):
     csv = fields.String(required=True, validate=validate.Length(max=900_000))
 
 
+class Deposit(Schema):
+    amount_minor = fields.Integer(required=True, strict=True)
+    note = fields.String(load_default="", validate=_short)
+
+
+class ChargeCode(Schema):
+    title = fields.String(load_default="", validate=_short)
+    budget_minor = fields.Integer(
+        allow_none=True, load_default=None, strict=True, validate=validate.Range(0, 10**12)
+    )
+    members = fields.List(
+        fields.String(validate=_short), load_default=list, validate=validate.Length(max=500)
+    )
+    closed = fields.Boolean(load_default=False)
+
+
 class Clearance(Schema):
     attempt_id = fields.String(allow_none=True, validate=_short)
 

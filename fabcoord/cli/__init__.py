@@ -39,9 +39,9 @@ def main() -> None:
 
 
 def _add_commands() -> None:
-    from fabcoord.cli import agent, cable, client, design, lab, queue
+    from fabcoord.cli import agent, cable, client, design, lab, money, queue
 
-    for module in (lab, agent, client, design, queue, cable):
+    for module in (lab, agent, client, design, queue, money, cable):
         for command in module.COMMANDS:
             main.add_command(command)
 

@@ -27,13 +27,19 @@ class Permission(StrEnum):
     CLEAR_PLATE = "clear plate"  # state that a plate is clear
     RUN_PRINTERS = "run printers"  # pause, cancel, maintenance, resolve, anybody's jobs
     MANAGE_PRINTERS = "manage printers"  # add, change, remove; pair agents
+    HANDLE_MONEY = "handle money"  # deposits, refunds, charge codes, everybody's wallet
     MANAGE_MEMBERS = "manage members"
 
 
 _MEMBER = frozenset(
     {Permission.READ, Permission.CONTRIBUTE, Permission.PRINT, Permission.CLEAR_PLATE}
 )
-_STAFF = _MEMBER | {Permission.MODERATE, Permission.RUN_PRINTERS, Permission.MANAGE_PRINTERS}
+_STAFF = _MEMBER | {
+    Permission.MODERATE,
+    Permission.RUN_PRINTERS,
+    Permission.MANAGE_PRINTERS,
+    Permission.HANDLE_MONEY,
+}
 
 GRANTS: dict[Role, frozenset[Permission]] = {
     Role.KIOSK: frozenset({Permission.READ, Permission.CLEAR_PLATE}),

@@ -97,6 +97,7 @@ class Prices:
     energy_kwh: float = 0.0
     labour: float = 0.0  # per copy
     charge: bool = False  # whether wallets and charge codes are charged
+    credit: float = 0.0  # how far a wallet may go below zero
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from fabcoord.designs.checks import CheckedMesh
 from fabcoord.designs.licences import AS_SHIPPED, PrintRules
 from fabcoord.errors import FabcoordError, Unprocessable
 from fabcoord.printers import machines
-from fabcoord.queue import attempts, policy, printers, reputation, terms
+from fabcoord.queue import attempts, policy, printers, quotes, reputation, terms
 from fabcoord.queue.policy import Policy
 from fabcoord.queue.states import JobEvent, JobState
 from fabcoord.queue.transitions import move_job
@@ -151,12 +151,13 @@ class Preparation:
             move_job(db, job["id"], JobEvent.NEEDS_PERSON, made.error)
         if made.state != "done":
             return
+        _, rules = policy.current(db, self.default)
         total = {name: round(each * job["copies"], 4) for name, each in made.estimate.items()}
+        total = quotes.for_job(db, rules, job, total)
         db.conn.execute(
             "UPDATE jobs SET estimate = ?, machines = ? WHERE id = ?",
             (json.dumps(total), self._models_that_fit(db, job), job["id"]),
         )
-        _, rules = policy.current(db, self.default)
         review = None if job["approved"] else self._why_reviewed(db, rules, job, total)
         if review is not None:
             move_job(db, job["id"], JobEvent.NEEDS_APPROVAL, review)
@@ -165,7 +166,8 @@ class Preparation:
             move_job(db, job["id"], JobEvent.NEEDS_RELEASE, f"Waits for you to release it{where}.")
         else:
             move_job(db, job["id"], JobEvent.SLICED, "Waits for a printer.")
-            attempts.resume_job(db, job["id"])  # it may have been retried with copies out
+            if value(db, "SELECT state FROM jobs WHERE id = ?", (job["id"],)) == JobState.QUEUED:
+                attempts.resume_job(db, job["id"])  # it may have been retried with copies out
 
     def _why_reviewed(
         self, db: Database, rules: Policy, job: Row, estimate: dict[str, float]

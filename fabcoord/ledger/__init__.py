@@ -1,0 +1,1 @@
+"""What prints mean to the lab's books: accounts, wallets, charges."""
