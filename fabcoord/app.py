@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from flask import Flask, Response
 
 from fabcoord.api import access, intake, problems
@@ -22,11 +24,13 @@ from fabcoord.api.printers import printers
 from fabcoord.api.renders import making
 from fabcoord.api.slicer_upload import slicer_upload
 from fabcoord.api.spools import spools
+from fabcoord.api.statistics import statistics
 from fabcoord.api.streams import Places, events
 from fabcoord.api.uploads import MOST_AT_ONCE, TOO_MANY, uploads
 from fabcoord.config import Settings
 from fabcoord.lab import Lab, open_lab, warm_up
 from fabcoord.queue.clockwork import Clockwork
+from fabcoord.store import audit
 from fabcoord.store.events import Tail
 from fabcoord.web import pages
 
@@ -52,7 +56,7 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
         app.register_blueprint(resource, url_prefix="/api/v1")
     for resource in (okh, documentation, pictures, conversation, collections, moderation):
         app.register_blueprint(resource, url_prefix="/api/v1")
-    for resource in (spools, money):
+    for resource in (spools, money, statistics):
         app.register_blueprint(resource, url_prefix="/api/v1")
     for resource in (about, slicer_upload):
         app.register_blueprint(resource)
@@ -67,7 +71,10 @@ def start_background(app: Flask) -> list[Tail | Clockwork]:
     running: list[Tail | Clockwork] = [
         Tail(lab.store),
         Clockwork(
-            lab.store, lab.preparation, lab.settings.offer_s, chores=[lab.uploads.remove_expired]
+            lab.store,
+            lab.preparation,
+            lab.settings.offer_s,
+            chores=[lab.uploads.remove_expired, functools.partial(audit.forget, lab.store)],
         ),
     ]
     for one in running:

@@ -15,6 +15,7 @@ from fabcoord.ledger.charges import Charges
 from fabcoord.queue import evidence, printers, spool_use
 from fabcoord.queue.policy import Policy
 from fabcoord.queue.preparation import Preparation
+from fabcoord.queue.record import Recorder
 from fabcoord.slicing.cache import Slices
 from fabcoord.slicing.prusaslicer import PrusaSlicer
 from fabcoord.store.blobs import BlobStore
@@ -76,6 +77,9 @@ def open_lab(settings: Settings) -> Lab:
     store.subscribe("file.checked", preparation.on_file_checked)
     store.subscribe("slice.done", preparation.on_slice_ended)
     store.subscribe("slice.failed", preparation.on_slice_ended)
+    recorder = Recorder(preparation.default)
+    recorder.register(store)
+    recorder.catch_up(store)
     store.subscribe("job.awaiting_pickup", evidence.on_job_printed)
     charges = Charges(preparation)
     _book_prints(store, charges)

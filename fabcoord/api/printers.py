@@ -9,7 +9,7 @@ from fabcoord.api.access import member
 from fabcoord.api.context import lab
 from fabcoord.api.routing import Resource, page, wanted_version
 from fabcoord.members.roles import Permission
-from fabcoord.queue import attempts
+from fabcoord.queue import attempts, record
 from fabcoord.queue import control as control_of
 from fabcoord.queue import printers as fleet
 from fabcoord.store.database import row
@@ -139,8 +139,19 @@ def resolve(attempt_id: str, body: dict[str, Any]) -> Any:
     with lab().store.writing(durable=True) as db:
         attempts.resolve(
             db, member(), attempt_id, body["outcome"], plate_clear=body["plate_clear"],
-            note=body["note"], lease_s=lab().settings.lease_s,
+            note=body["note"], cause=body["cause"], lease_s=lab().settings.lease_s,
         )  # fmt: skip
+        job_id = attempts.get_row(db, attempt_id)["job_id"]
+        return next(item for item in attempts.of_job(db, job_id) if item["id"] == attempt_id)
+
+
+@printers.route_to(
+    "PUT", "/attempts/<attempt_id>/cause", Permission.PRINT, "Say why a print failed",
+    body=schemas.FailureCause, answer="Attempt",
+)  # fmt: skip
+def set_cause(attempt_id: str, body: dict[str, Any]) -> Any:
+    with lab().store.writing() as db:
+        record.set_cause(db, member(), attempt_id, body["cause"], body["note"])
         job_id = attempts.get_row(db, attempt_id)["job_id"]
         return next(item for item in attempts.of_job(db, job_id) if item["id"] == attempt_id)
 

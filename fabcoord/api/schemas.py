@@ -174,6 +174,12 @@ class Resolution(Schema):
     outcome = fields.String(required=True, validate=_short)
     plate_clear = fields.Boolean(required=True)
     note = fields.String(load_default="", validate=_short)
+    cause = fields.String(load_default="", validate=_short)
+
+
+class FailureCause(Schema):
+    cause = fields.String(required=True, validate=_short)
+    note = fields.String(load_default="", validate=_short)
 
 
 class PairingRequest(Schema):

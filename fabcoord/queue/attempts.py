@@ -9,7 +9,7 @@ from fabcoord.errors import BadInput, Conflict, NotFound
 from fabcoord.members.roles import Member
 from fabcoord.printers import machines
 from fabcoord.printers.machines import Clearance
-from fabcoord.queue import commands, printers
+from fabcoord.queue import causes, commands, printers
 from fabcoord.queue.states import (
     ENDED,
     LIVE,
@@ -134,10 +134,15 @@ def resolve(
     *,
     plate_clear: bool,
     note: str = "",
+    cause: str = "",
     lease_s: float = 60.0,
 ) -> None:
-    """A person settles an attempt that nobody knows the end of, or whose printer has an error."""
+    """A person settles an attempt that nobody knows the end of, or whose printer has an error.
+
+    ``cause`` is one of `causes.Cause` where it failed and the person knows why.
+    """
     before = get_row(db, attempt_id)
+    causes.checked(cause)
     events = {
         "finished": AttemptEvent.FINISH,
         "failed": AttemptEvent.FAIL,
@@ -156,6 +161,8 @@ def resolve(
             extra={"state": before["state"]},
         )
     reason = f"{member.name} says: {outcome.replace('_', ' ')}." + (f" {note}" if note else "")
+    if outcome == "failed":
+        db.conn.execute("UPDATE attempts SET cause = ? WHERE id = ?", (cause, attempt_id))
     state = apply(db, attempt_id, events[outcome], reason=reason, actor=member.name,
                   lease_s=lease_s)  # fmt: skip
     if plate_clear and state in ENDED:
@@ -235,7 +242,7 @@ def of_job(db: Database, job_id: str) -> list[dict[str, Any]]:
     """The attempts of a job in the shape of the API, oldest first."""
     kept = (
         *("id", "copy", "printer_id", "state", "progress", "layer", "layers", "started_at"),
-        *("ended_at", "remaining_s", "gcode_sha256", "reason"),
+        *("ended_at", "remaining_s", "gcode_sha256", "reason", "cause"),
     )
     found = rows(db, "SELECT * FROM attempts WHERE job_id = ? ORDER BY created_at, id", (job_id,))
     return [{name: item[name] for name in kept} for item in found]

@@ -6,8 +6,9 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from fabcoord.queue import limits, policy
+from fabcoord.queue import learning, limits, policy
 from fabcoord.queue.fairshare import JobFacts
+from fabcoord.queue.learning import Learnt
 from fabcoord.queue.match import Offering, Wish
 from fabcoord.queue.policy import Policy
 from fabcoord.queue.schedule import Schedule, Waiting
@@ -19,6 +20,7 @@ from fabcoord.store.values import parse_timestamp, timestamp
 _FRESHEN_EVERY_S = 1.0
 _TIDY_EVERY_S = 60.0
 _MOST_EVENTS = 5000  # behind by more than this, reading everything anew is quicker
+_MOVED = 0.03  # learnt lengths that differ by less make no other order
 _HALF_LIVES = 8  # what was used longer ago than this counts less than half a percent
 _REBUILD = ("policy.changed", "training.changed", "group.changed", "member.shares")
 
@@ -54,6 +56,7 @@ class Board:
         # (job, machine model, nozzle) -> why no plan could be made; tried again every minute
         self.misfits: dict[tuple[str, str, float | None], str] = {}
         self.policy = default
+        self.learnt = Learnt()
         self.version = 0
         self.schedule = Schedule(default.weights, 0.0)
         self._tidied_s = self._freshened_s = 0.0
@@ -90,6 +93,7 @@ class Board:
 
     def _read_all(self, db: Database, at: datetime) -> None:
         self.version, self.policy = policy.current(db, self._default)
+        self.learnt = learning.read(db)
         self._trained = {name: set() for name in self.policy.training}
         valid = rows(db, "SELECT * FROM trainings WHERE coalesce(expires_at, '~') > ?",
                      (timestamp(at),))  # fmt: skip
@@ -156,9 +160,10 @@ class Board:
     def waiting(self, job: Row) -> Waiting:
         """What the schedule needs to know of a job's row (with its ``copies_left``)."""
         estimate = json.loads(job["estimate"])
+        pace = self.learnt.pace(job["machine"], job["printer_id"])
         facts = JobFacts(
             queued_s=_seconds(job["queued_at"] or job["created_at"]),
-            copy_s=float(estimate.get("duration_s") or 0.0) / job["copies"],
+            copy_s=pace * float(estimate.get("duration_s") or 0.0) / job["copies"],
             due_s=_seconds(job["due_at"]) if job["due_at"] else None,
             job_class=job["class"],
         )
@@ -180,6 +185,18 @@ class Board:
         else:
             return
         self.schedule.charge(*booked)
+
+    def _learn(self, db: Database, at: datetime) -> None:
+        """Take over what was learnt. Lengths are worked out anew only where they moved visibly."""
+        news = learning.read(db)
+        scopes = {(job.wish.machine, job.wish.printer_id) for job in self.schedule}
+        moved = any(
+            abs(news.pace(*scope) / self.learnt.pace(*scope) - 1.0) > _MOVED for scope in scopes
+        )
+        if moved:
+            self._read_all(db, at)
+        else:
+            self.learnt = Learnt(self.learnt.paces, news.clearings)
 
     def _limits_matter(self, db: Database) -> bool:
         return self.policy.member_limits != policy.Limits() or bool(

@@ -29,7 +29,7 @@ class Clockwork:
         store: Store,
         preparation: Preparation,
         offer_s: float,
-        chores: Sequence[Callable[[], None]] = (),
+        chores: Sequence[Callable[[], object]] = (),
     ) -> None:
         """``chores`` are done once a minute: clearing away what ran out."""
         self._store, self._preparation, self._offer_s = store, preparation, offer_s

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from fabcoord.queue import hours
 from fabcoord.queue.board import Board, offering_of
+from fabcoord.queue.learning import Learnt
 from fabcoord.queue.match import Offering, Wish, why_not
 from fabcoord.queue.policy import Hours, Policy
 from fabcoord.queue.schedule import Schedule, Waiting
@@ -25,7 +26,6 @@ from fabcoord.store.values import timestamp
 
 log = logging.getLogger(__name__)
 
-CLEARING_S = 900.0  # how long a plate waits for somebody, until the lab has measured it
 _EVERY_S = 5.0
 _MOST_STARTS = 50_000
 _HORIZON_S = 60 * 86_400.0
@@ -48,6 +48,7 @@ def forecast(
     free_in_s: Mapping[str, float],
     at: datetime,
     lab_hours: Hours | None = None,
+    learnt: Learnt | None = None,
 ) -> dict[str, Expected]:
     """Play the queue forward: each printer that is free takes the best job, and so on.
 
@@ -57,11 +58,15 @@ def forecast(
         free_in_s: when each printer can begin; one that is not named there is out of reach.
         at: the present.
         lab_hours: when somebody is there to clear plates; always, unless given.
+        learnt: how long prints and cleared plates really take here.
 
     Returns:
         What is expected of each job that a printer in reach will take within two months.
     """
     opening = lab_hours or Hours()
+    known_of = learnt or Learnt()
+    paces = [known_of.pace(one.machine, one.printer_id) for one in printers]
+    clearings_s = [known_of.clearing_s(one.printer_id) for one in printers]
     free = [(free_in_s[one.printer_id], index) for index, one in enumerate(printers)
             if one.printer_id in free_in_s]  # fmt: skip
     heapq.heapify(free)
@@ -83,7 +88,8 @@ def forecast(
             if later_s is not None:
                 heapq.heappush(free, (later_s, index))
             continue
-        end_s = start_s + job.facts.copy_s
+        assumed = known_of.pace(job.wish.machine, job.wish.printer_id)
+        end_s = start_s + job.facts.copy_s * paces[index] / assumed
         schedule.take(job.id)
         schedule.charge(job.member, job.facts.copy_s, at.timestamp() + start_s)
         known = expected.get(job.id)
@@ -91,7 +97,7 @@ def forecast(
             min(start_s, known.start_s) if known else start_s,
             max(end_s, known.end_s) if known else end_s,
         )
-        heapq.heappush(free, (end_s + CLEARING_S, index))
+        heapq.heappush(free, (end_s + clearings_s[index], index))
     return expected
 
 
@@ -114,7 +120,7 @@ def refresh(store: Store, board: Board, at: datetime | None = None) -> None:
     with store.reading() as db:
         board.follow(db, moment)
         machines = rows(db, "SELECT * FROM printers WHERE deleted_at IS NULL")
-        free_in_s = _free_in_s(db, machines)
+        free_in_s = _free_in_s(db, machines, board.learnt)
         known = {
             item["id"]: item
             for item in rows(
@@ -128,7 +134,9 @@ def refresh(store: Store, board: Board, at: datetime | None = None) -> None:
         )
     waiting = [job for job in board.schedule.in_order() if job.id in known]
     offerings = [offering_of(printer) for printer in machines]
-    expected = forecast(board.schedule.copy(), offerings, free_in_s, moment, board.policy.hours)
+    expected = forecast(
+        board.schedule.copy(), offerings, free_in_s, moment, board.policy.hours, board.learnt
+    )
     explain = _Explainer(board, machines, moment)
     changes = []
     for place, job in enumerate(waiting, start=1):
@@ -220,9 +228,11 @@ def why_it_waits(wish: Wish, machines: Sequence[Row]) -> str:
     return f"Waits until a printer is back: {', '.join(states[:5])}."
 
 
-def _free_in_s(db: Database, machines: Sequence[Row]) -> dict[str, float]:
+def _free_in_s(db: Database, machines: Sequence[Row], learnt: Learnt) -> dict[str, float]:
+    pace = {one["id"]: learnt.pace(one["machine"], one["id"]) for one in machines}
     left = {
-        item["printer_id"]: item["remaining_s"] or item["duration_s"] or 0.0
+        item["printer_id"]: item["remaining_s"]
+        or (item["duration_s"] or 0.0) * pace.get(item["printer_id"], 1.0)
         for item in rows(
             db,
             "SELECT printer_id, remaining_s, duration_s FROM attempts"
@@ -231,12 +241,13 @@ def _free_in_s(db: Database, machines: Sequence[Row]) -> dict[str, float]:
     }
     free_in_s = {}
     for printer in machines:
+        clearing_s = learnt.clearing_s(printer["id"])
         if printer["state"] == "idle":
             free_in_s[printer["id"]] = 0.0
         elif printer["state"] == "awaiting_clearance":
-            free_in_s[printer["id"]] = CLEARING_S
+            free_in_s[printer["id"]] = clearing_s
         elif printer["state"] == "busy":
-            free_in_s[printer["id"]] = left.get(printer["id"], 3600.0) + CLEARING_S
+            free_in_s[printer["id"]] = left.get(printer["id"], 3600.0) + clearing_s
     return free_in_s
 
 

@@ -51,6 +51,21 @@ def opens_at(hours: Hours, at: datetime) -> datetime | None:
     return None
 
 
+def open_s(hours: Hours, first: datetime, last: datetime) -> float:
+    """For how many of the seconds from ``first`` to ``last`` the lab is open."""
+    zone = ZoneInfo(hours.timezone)
+    if not hours.open:
+        return max(0.0, last.timestamp() - first.timestamp())
+    date, total_s = first.astimezone(zone), 0.0
+    for _ in range((last - first).days + 2):
+        for opens, closes in _spans(hours, date):
+            begin = max(_at_minute(date, opens).timestamp(), first.timestamp())
+            end = min(_at_minute(date, closes).timestamp(), last.timestamp())
+            total_s += max(0.0, end - begin)
+        date += timedelta(days=1)
+    return total_s
+
+
 def _open_left_s(hours: Hours, here: datetime) -> float:
     moment, end = here, here
     for _ in range(8):  # spans that meet at midnight are one

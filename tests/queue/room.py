@@ -30,6 +30,7 @@ from fabcoord.queue.board import Board
 from fabcoord.queue.dispatch import dispatch
 from fabcoord.queue.policy import Policy
 from fabcoord.queue.preparation import Preparation
+from fabcoord.queue.record import Recorder
 from fabcoord.slicing import cache
 from fabcoord.slicing.cache import Slices
 from fabcoord.slicing.engine import SliceRequest, SliceResult
@@ -81,6 +82,7 @@ class Room:
             slices, Policy(self.approval, self.release), self.print_rules
         )
         self.board = Board(self.preparation.default)
+        Recorder(self.preparation.default).register(self.store)
         self.store.subscribe("file.checked", self.preparation.on_file_checked)
         self.store.subscribe("slice.done", self.preparation.on_slice_ended)
         self.store.subscribe("slice.failed", self.preparation.on_slice_ended)

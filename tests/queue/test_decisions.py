@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fabcoord.queue.fairshare import JobFacts
-from fabcoord.queue.forecast import CLEARING_S, forecast
+from fabcoord.queue.forecast import forecast
+from fabcoord.queue.learning import CLEARING_S
 from fabcoord.queue.match import Offering, Wish, why_not
 from fabcoord.queue.policy import Hours, Weights
 from fabcoord.queue.schedule import Schedule, Waiting
