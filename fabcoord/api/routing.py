@@ -142,13 +142,18 @@ def page(items: list[dict[str, Any]], following: Any) -> Response:
     """One page of a list, with a Link header to the next."""
     cursor = None
     if following is not None:
-        cursor = base64.urlsafe_b64encode(json.dumps(following).encode()).decode().rstrip("=")
+        cursor = cursor_of(following)
     response = _response({"items": items, "next": cursor}, 200)
     if cursor is not None:
         kept = [item for item in request.args.items(multi=True) if item[0] != "cursor"]
         query = urlencode([*kept, ("cursor", cursor)])
         response.headers["Link"] = f'<{request.base_url}?{query}>; rel="next"'
     return response
+
+
+def cursor_of(position: Any) -> str:
+    """The text that `page_arguments` reads a position from again."""
+    return base64.urlsafe_b64encode(json.dumps(position).encode()).decode().rstrip("=")
 
 
 def wanted_version() -> int | None:

@@ -12,6 +12,7 @@ from fabcoord.designs import library
 from fabcoord.errors import NotFound
 from fabcoord.members.roles import Permission
 from fabcoord.queue import jobs as queue
+from fabcoord.queue import learning
 from fabcoord.queue import printers as fleet
 from fabcoord.queue.states import JOB_TRANSITIONS, JobState
 from fabcoord.store.sqlite import Database
@@ -50,10 +51,11 @@ def one(job_id: str) -> Response:
         )  # fmt: skip
         credit = terms.of_job(db, job)
         own = queue.get_row(db, job_id)["member_id"] == member().id
+        pace = learning.read(db).pace(job["machine"], job["printer_id"])
     return show(
         "job.html", job=job, file=file, printers=names, live=listening,
         verbs=verbs_now(job["state"], own=own), ended=job["state"] in _ENDED, looks=words.JOBS,
-        credit=credit,
+        credit=credit, pace=pace, may_tell=own or member().may(Permission.RUN_PRINTERS),
     )  # fmt: skip
 
 

@@ -70,6 +70,7 @@ def resolve(attempt_id: str) -> Response:
     with lab().store.writing(durable=True) as db:
         attempts.resolve(
             db, member(), attempt_id, request.form.get("outcome", ""),
-            plate_clear="plate_clear" in request.form, lease_s=lab().settings.lease_s,
+            plate_clear="plate_clear" in request.form, cause=request.form.get("cause", ""),
+            lease_s=lab().settings.lease_s,
         )  # fmt: skip
     return go(back())

@@ -12,7 +12,7 @@ from fabcoord.store.sqlite import Database
 QUEUE = (
     *("job.created", "job.changed", "job.forecast", *(f"job.{state}" for state in JobState)),
     *(f"attempt.{state}" for state in AttemptState),
-    *("attempt.withdrawn", "attempt.report_refused", "command.created"),
+    *("attempt.withdrawn", "attempt.cause", "attempt.report_refused", "command.created"),
 )
 PRINTERS = (
     *("printer.changed", "printer.cleared", "printer.configured", "printer.foreign_print"),

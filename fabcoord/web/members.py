@@ -12,6 +12,7 @@ from fabcoord.errors import BadInput, FabcoordError, NotAllowed
 from fabcoord.members import accounts
 from fabcoord.members.roles import Permission, Role
 from fabcoord.web.frame import Pages, go, show, typed
+from fabcoord.web.statistics import own_prints
 
 members = Pages("members")
 
@@ -35,7 +36,7 @@ def add() -> Response:
 
 @members.page("GET", "/account", Permission.PRINT)
 def account() -> Response:
-    return show("account.html")
+    return _account()
 
 
 @members.page("POST", "/account/tokens", Permission.PRINT)
@@ -47,8 +48,14 @@ def make_token() -> Response:
         with lab().store.writing(durable=True) as db:
             token = accounts.create_token(db, member(), label)
     except FabcoordError as error:
-        return show("account.html", error.status, error=error, label=label)
-    return show("account.html", token=token)
+        return _account(error.status, error=error, label=label)
+    return _account(token=token)
+
+
+def _account(status: int = 200, **facts: Any) -> Response:
+    with lab().store.reading() as db:
+        prints = own_prints(db)
+    return show("account.html", status, prints=prints, **facts)
 
 
 def _prove(password: str) -> None:

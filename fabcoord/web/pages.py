@@ -22,6 +22,7 @@ from fabcoord.web.meshes import meshes
 from fabcoord.web.renders import making
 from fabcoord.web.sign_in import sign_in
 from fabcoord.web.staff import staff
+from fabcoord.web.statistics import statistics
 from fabcoord.web.terms import meanings, terms
 from fabcoord.web.views import views
 
@@ -42,6 +43,7 @@ def register(app: Flask) -> None:
         terms,
         library,
         collections,
+        statistics,
     ):
         app.register_blueprint(family)
     for status in (404, 405):

@@ -15,7 +15,7 @@ from fabcoord.printers import machines
 from fabcoord.queue import agents
 from fabcoord.queue import printers as fleet
 from fabcoord.store.sqlite import Database
-from fabcoord.web import board, live
+from fabcoord.web import board, live, statistics
 from fabcoord.web.frame import Pages, go, number, show, typed
 
 staff = Pages("staff")
@@ -98,10 +98,11 @@ def _overview(status: int = 200, **facts: Any) -> Response:
         )
         facts = {"given": {}, "code": "", "own_agent": own_agent(db)} | facts
         materials = _materials(db)
+        history = statistics.of_printers(db)
     models = [(one.id, one.name) for one in machines.all_machines().values()]
     return show(
         "printers.html", status, board=now, agents=known, models=models, drivers=fleet.DRIVERS,
-        materials=materials, live=listening, **facts,
+        materials=materials, live=listening, history=history, **facts,
     )  # fmt: skip
 
 

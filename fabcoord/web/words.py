@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from fabcoord.queue import causes
 from fabcoord.queue.states import AttemptState, JobState, PrinterState
 from fabcoord.store.values import parse_timestamp
 
@@ -27,6 +28,9 @@ PRINTERS: dict[str, Look] = {
     PrinterState.MAINTENANCE: Look("In maintenance", "wrench", "off"),
     PrinterState.OFFLINE: Look("Offline", "unplugged", "off"),
 }
+
+CAUSES = {cause.value: told for cause, told in causes.WORDS.items()}
+cause = causes.words
 
 ASKS = Look("Asks something", "hand", "need")
 
