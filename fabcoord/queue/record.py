@@ -136,7 +136,7 @@ def keep(db: Database, ended: Row, zone: ZoneInfo) -> None:
         name = dimension if dimension in ("machine", "material") else f"{dimension}_id"
         _add(db, dimension, facts[name], facts)
     _add(db, LAB, "", facts)
-    if outcome != "finished":
+    if _is_counted(outcome, cause):
         _add(db, CAUSE, cause, facts)
     if waited_s is not None:
         _add(db, WAIT, wait_class(waited_s), facts)
@@ -160,8 +160,10 @@ def set_cause(db: Database, member: Member, attempt_id: str, cause: str, note: s
         )
     db.conn.execute("UPDATE attempts SET cause = ? WHERE id = ?", (cause, attempt_id))
     db.conn.execute("UPDATE prints SET cause = ? WHERE attempt_id = ?", (cause, attempt_id))
-    _add(db, CAUSE, kept["cause"], kept, sign=-1)
-    _add(db, CAUSE, cause, kept)
+    if _is_counted(kept["outcome"], kept["cause"]):
+        _add(db, CAUSE, kept["cause"], kept, sign=-1)
+    if _is_counted(kept["outcome"], cause):
+        _add(db, CAUSE, cause, kept)
     emit(db, "attempt.cause", attempt_id=attempt_id, job_id=attempt["job_id"],
          printer_id=attempt["printer_id"], member_id=owner, actor=member.name, cause=cause,
          note=note[:200])  # fmt: skip
@@ -188,6 +190,11 @@ def split_by_day(first: datetime, last: datetime, zone: ZoneInfo) -> list[tuple[
         parts.append((here.date().isoformat(), until.timestamp() - here.timestamp()))
         here = until
     return parts
+
+
+def _is_counted(outcome: str, cause: str) -> bool:
+    """Whether a print belongs to the causes: what was stopped does once a person said why."""
+    return outcome == "failed" or (outcome == "cancelled" and cause != "")
 
 
 def _add(db: Database, dimension: str, key: str, facts: Row, sign: int = 1) -> None:

@@ -204,7 +204,8 @@ def _sums(
         f"SELECT {column} AS key, outcome, count(*) AS prints,"  # noqa: S608
         " sum(duration_s) AS duration_s, sum(mass_g) AS mass_g FROM prints"
         " WHERE member_id = ? AND day BETWEEN ? AND ?"
-        " AND (? != 'cause' OR outcome != 'finished') GROUP BY 1, 2",
+        " AND (? != 'cause' OR outcome = 'failed' OR (outcome = 'cancelled' AND cause != ''))"
+        " GROUP BY 1, 2",
         (member_id, asked.first, asked.last, dimension),
     )
 
