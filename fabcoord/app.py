@@ -27,6 +27,7 @@ from fabcoord.api.spools import spools
 from fabcoord.api.statistics import statistics
 from fabcoord.api.streams import Places, events
 from fabcoord.api.uploads import MOST_AT_ONCE, TOO_MANY, uploads
+from fabcoord.api.visitors import Buckets
 from fabcoord.config import Settings
 from fabcoord.lab import Lab, open_lab, warm_up
 from fabcoord.queue.clockwork import Clockwork
@@ -44,6 +45,7 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
     app.extensions["fabcoord"] = lab or open_lab(settings)
     app.extensions["fabcoord.places"] = Places(settings.max_streams)
     app.extensions["fabcoord.incoming"] = Places(MOST_AT_ONCE, TOO_MANY)
+    app.extensions["fabcoord.visitors"] = Buckets()
     app.config.update(
         MAX_CONTENT_LENGTH=settings.max_upload_mb * 1_000_000 + _MULTIPART_OVERHEAD,
         MAX_FORM_MEMORY_SIZE=1_000_000,

@@ -35,6 +35,7 @@ class Settings:
         offer_s: how long an agent may take to accept an attempt.
         lease_s: how long an attempt is believed to live without a word from its agent.
         agent_interval_s: how often an agent with nothing to say comes by.
+        public_library: whether public designs are shown to whoever has no account.
         max_streams: event streams and long polls that may be open at once.
     """
 
@@ -60,6 +61,7 @@ class Settings:
     agent_interval_s: float = 2.0
     max_streams: int = 256
     secure_cookies: bool = False
+    public_library: bool = True
 
     @property
     def database(self) -> Path:

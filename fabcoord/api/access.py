@@ -5,16 +5,17 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable
 from enum import Enum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from flask import Flask, current_app, g, request
 
 from fabcoord.api.context import lab
+from fabcoord.api.visitors import Buckets
 from fabcoord.designs import visibility
 from fabcoord.errors import NotAllowed, NotSignedIn
 from fabcoord.members import accounts
 from fabcoord.members.accounts import Session
-from fabcoord.members.roles import Member, Permission
+from fabcoord.members.roles import VISITOR, Member, Permission
 from fabcoord.queue import agents
 from fabcoord.queue.agents import Agent
 
@@ -66,6 +67,10 @@ def guard() -> None:
         return
     if needed is None:
         raise NotAllowed("This route states no permission, so nobody may use it.")
+    if needed is Permission.BROWSE and _comes_as_visitor():
+        g.member = VISITOR
+        _admit_visitor()
+        return
     g.member = _member()
     g.member.require(needed)
     if request.view_args:
@@ -89,6 +94,38 @@ def session() -> Session | None:
     """The browser session, where one is signed in."""
     found: Session | None = g.get("session")
     return found
+
+
+def visible_to_asker(facts: Any) -> Any:
+    """What an answer may tell to who asks: visitors read no names but the owner's."""
+    if not is_visitor():
+        return facts
+    return visibility.without_names(facts, g.get("shown_owner"))
+
+
+def is_visitor() -> bool:
+    """Whether the request came without an account and was let in to read what is public."""
+    return g.get("member") is VISITOR
+
+
+def _comes_as_visitor() -> bool:
+    if not lab().settings.public_library or _given_token() is not None:
+        return False
+    return _session() is None
+
+
+def _admit_visitor() -> None:
+    """Let a visitor read what is public. What is not looks like what does not exist."""
+    buckets: Buckets = current_app.extensions["fabcoord.visitors"]
+    buckets.take(request.remote_addr or "")
+    with lab().store.reading() as db:
+        design = visibility.is_public_route(db, request.view_args or {})
+    if design is None:
+        raise NotSignedIn(
+            "This needs a signed-in member.",
+            hint="Sign in, or send Authorization: Bearer <token>.",
+        )
+    g.shown_owner = design.get("owner")
 
 
 def _member() -> Member:

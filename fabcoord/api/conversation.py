@@ -21,7 +21,7 @@ conversation = Resource("conversation", __name__)
 
 
 @conversation.route_to(
-    "GET", "/designs/<design_id>/comments", Permission.READ, "Comments, each with its answers",
+    "GET", "/designs/<design_id>/comments", Permission.BROWSE, "Comments, each with its answers",
     answer="Comment[]",
 )  # fmt: skip
 def comments(design_id: str) -> Any:
@@ -41,7 +41,7 @@ def comment(design_id: str, body: dict[str, Any]) -> Any:
 
 
 @conversation.route_to(
-    "GET", "/comments/<comment_id>", Permission.READ, "One comment", answer="Comment"
+    "GET", "/comments/<comment_id>", Permission.BROWSE, "One comment", answer="Comment"
 )
 def show_comment(comment_id: str) -> Any:
     with lab().store.reading() as db:
@@ -78,7 +78,7 @@ def like(design_id: str, body: dict[str, Any]) -> Any:
 
 
 @conversation.route_to(
-    "GET", "/designs/<design_id>/makes", Permission.READ, "Prints of it", answer="Make[]"
+    "GET", "/designs/<design_id>/makes", Permission.BROWSE, "Prints of it", answer="Make[]"
 )
 def makes(design_id: str) -> Any:
     with lab().store.reading() as db:
@@ -87,7 +87,7 @@ def makes(design_id: str) -> Any:
 
 
 @conversation.route_to(
-    "GET", "/designs/<design_id>/evidence", Permission.READ,
+    "GET", "/designs/<design_id>/evidence", Permission.BROWSE,
     "Which revisions are known to print, on what, in what", answer="Evidence[]",
 )  # fmt: skip
 def show_evidence(design_id: str) -> Any:
@@ -108,7 +108,7 @@ def make(design_id: str, body: dict[str, Any]) -> Any:
         return prints.get(db, member(), make_id), {"Location": f"/api/v1/makes/{make_id}"}
 
 
-@conversation.route_to("GET", "/makes/<make_id>", Permission.READ, "One print", answer="Make")
+@conversation.route_to("GET", "/makes/<make_id>", Permission.BROWSE, "One print", answer="Make")
 def show_make(make_id: str) -> Any:
     with lab().store.reading() as db:
         return prints.get(db, member(), make_id)

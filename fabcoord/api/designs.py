@@ -47,7 +47,7 @@ def create() -> Any:
     return design, {"Location": f"/api/v1/designs/{design_id}"}
 
 
-@designs.route_to("GET", "/designs", Permission.READ, "Search designs", answer="Design[]")
+@designs.route_to("GET", "/designs", Permission.BROWSE, "Search designs", answer="Design[]")
 def search() -> Any:
     limit, cursor = page_arguments()
     if cursor is not None and not isinstance(cursor, str):
@@ -58,7 +58,7 @@ def search() -> Any:
 
 
 @designs.route_to(
-    "GET", "/designs/facets", Permission.READ, "How many designs a search finds, by tag, licence,"
+    "GET", "/designs/facets", Permission.BROWSE, "How many designs a search finds, by tag, licence,"
     " format and material", answer="Facets",
 )  # fmt: skip
 def facets() -> Any:
@@ -85,7 +85,7 @@ def asked() -> Asked:
     )
 
 
-@designs.route_to("GET", "/designs/<design_id>", Permission.READ, "One design", answer="Design")
+@designs.route_to("GET", "/designs/<design_id>", Permission.BROWSE, "One design", answer="Design")
 def show(design_id: str) -> Any:
     with lab().store.reading() as db:
         return library.get(db, design_id)
@@ -110,7 +110,7 @@ def delete(design_id: str) -> Any:
 
 
 @designs.route_to(
-    "GET", "/designs/<design_id>/revisions", Permission.READ, "Its revisions", answer="Revision[]"
+    "GET", "/designs/<design_id>/revisions", Permission.BROWSE, "Its revisions", answer="Revision[]"
 )
 def revisions(design_id: str) -> Any:
     with lab().store.reading() as db:
@@ -161,7 +161,7 @@ def undelete(design_id: str, body: dict[str, Any]) -> Any:
 
 
 @designs.route_to(
-    "GET", "/designs/<design_id>/compare", Permission.READ,
+    "GET", "/designs/<design_id>/compare", Permission.BROWSE,
     "The differences of two revisions (from, to)", answer="Comparison",
 )  # fmt: skip
 def compare(design_id: str) -> Any:
@@ -171,7 +171,7 @@ def compare(design_id: str) -> Any:
 
 
 @designs.route_to(
-    "GET", "/designs/<design_id>/lineage", Permission.READ,
+    "GET", "/designs/<design_id>/lineage", Permission.BROWSE,
     "What it was made from, and what was made from it", answer="Lineage",
 )  # fmt: skip
 def show_lineage(design_id: str) -> Any:

@@ -20,7 +20,7 @@ _PLACE = "/designs/<design_id>/documentation"
 
 
 @documentation.route_to(
-    "GET", _PLACE, Permission.READ, "The documentation, as Markdown and as HTML",
+    "GET", _PLACE, Permission.BROWSE, "The documentation, as Markdown and as HTML",
     answer="Documentation",
 )  # fmt: skip
 def show(design_id: str) -> Any:
@@ -40,7 +40,7 @@ def write(design_id: str, body: dict[str, Any]) -> Any:
 
 
 @documentation.route_to(
-    "GET", f"{_PLACE}/history", Permission.READ, "Its versions, newest first", answer="Version[]"
+    "GET", f"{_PLACE}/history", Permission.BROWSE, "Its versions, newest first", answer="Version[]"
 )
 def history(design_id: str) -> Any:
     with lab().store.reading() as db:
@@ -49,7 +49,7 @@ def history(design_id: str) -> Any:
 
 
 @documentation.route_to(
-    "GET", f"{_PLACE}/history/<number>", Permission.READ, "One version of it",
+    "GET", f"{_PLACE}/history/<number>", Permission.BROWSE, "One version of it",
     answer="Documentation",
 )  # fmt: skip
 def show_version(design_id: str, number: str) -> Any:

@@ -20,7 +20,7 @@ from fabcoord.store.sqlite import Database
 files = Resource("files", __name__)
 
 
-@files.route_to("GET", "/files/<file_id>", Permission.READ, "One file with its check",
+@files.route_to("GET", "/files/<file_id>", Permission.BROWSE, "One file with its check",
                 answer="File")  # fmt: skip
 def show(file_id: str) -> Any:
     with lab().store.reading() as db:
@@ -45,7 +45,7 @@ def repair(file_id: str, body: dict[str, Any]) -> Any:
     return {"file_id": repaired_id, "revision": revision}, where
 
 
-@files.route_to("GET", "/files/<file_id>/content", Permission.READ, "Its bytes (Range)")
+@files.route_to("GET", "/files/<file_id>/content", Permission.BROWSE, "Its bytes (Range)")
 def content(file_id: str) -> Any:
     with lab().store.reading() as db:
         found = _found(db, file_id)
@@ -55,7 +55,7 @@ def content(file_id: str) -> Any:
     )  # fmt: skip
 
 
-@files.route_to("GET", "/files/<file_id>/preview.png", Permission.READ,
+@files.route_to("GET", "/files/<file_id>/preview.png", Permission.BROWSE,
                 "Its picture (angle, theme, marks)")  # fmt: skip
 def preview(file_id: str) -> Any:
     angle = _one_of(Angle, "angle", Angle.ISO)
@@ -71,7 +71,7 @@ def preview(file_id: str) -> Any:
     return _made(sha256, "image/png")
 
 
-@files.route_to("GET", "/files/<file_id>/mesh.stl", Permission.READ, "A light mesh to look at")
+@files.route_to("GET", "/files/<file_id>/mesh.stl", Permission.BROWSE, "A light mesh to look at")
 def mesh(file_id: str) -> Any:
     with lab().store.reading() as db:
         found = _found(db, file_id)
@@ -79,7 +79,7 @@ def mesh(file_id: str) -> Any:
     return _made(sha256, "model/stl")
 
 
-@files.route_to("GET", "/files/<file_id>/mesh.bin", Permission.READ,
+@files.route_to("GET", "/files/<file_id>/mesh.bin", Permission.BROWSE,
                 "The light mesh of the viewer")  # fmt: skip
 def viewer_mesh(file_id: str) -> Any:
     with lab().store.reading() as db:
@@ -88,7 +88,7 @@ def viewer_mesh(file_id: str) -> Any:
     return _made(sha256, "application/octet-stream")
 
 
-@files.route_to("GET", "/files/<file_id>/marks.json", Permission.READ,
+@files.route_to("GET", "/files/<file_id>/marks.json", Permission.BROWSE,
                 "Where its findings are, in mm")  # fmt: skip
 def marks(file_id: str) -> Any:
     with lab().store.reading() as db:

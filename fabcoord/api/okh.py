@@ -54,14 +54,16 @@ def validate() -> Any:
         return judge(file.read(MOST_JSON_BYTES), files[0].name)
 
 
-@okh.route_to("GET", "/designs/<design_id>/okh.toml", Permission.READ, "Its manifest, version 2.4")
+@okh.route_to(
+    "GET", "/designs/<design_id>/okh.toml", Permission.BROWSE, "Its manifest, version 2.4"
+)
 def toml(design_id: str) -> Any:
     with lab().store.reading() as db:
         text = write(describe.toml(_described(db, design_id)))
     return Response(text, mimetype="application/toml")
 
 
-@okh.route_to("GET", "/designs/<design_id>/okh.yml", Permission.READ, "Its manifest, version 1")
+@okh.route_to("GET", "/designs/<design_id>/okh.yml", Permission.BROWSE, "Its manifest, version 1")
 def yaml(design_id: str) -> Any:
     with lab().store.reading() as db:
         text = write(describe.v1(_described(db, design_id)))
@@ -69,7 +71,7 @@ def yaml(design_id: str) -> Any:
 
 
 @okh.route_to(
-    "GET", "/designs/<design_id>/bundle", Permission.READ,
+    "GET", "/designs/<design_id>/bundle", Permission.BROWSE,
     "All of it in one zip: manifests, files, hashes, licence texts",
 )  # fmt: skip
 def packed(design_id: str) -> Any:

@@ -22,7 +22,7 @@ pictures = Resource("pictures", __name__)
 
 
 @pictures.route_to(
-    "GET", "/designs/<design_id>/pictures", Permission.READ, "Its pictures", answer="Picture[]"
+    "GET", "/designs/<design_id>/pictures", Permission.BROWSE, "Its pictures", answer="Picture[]"
 )
 def of_design(design_id: str) -> Any:
     with lab().store.reading() as db:
@@ -48,7 +48,7 @@ def add_to_make(make_id: str) -> Any:
     return _store(design_id, make_id)
 
 
-@pictures.route_to("GET", "/pictures/<picture_id>", Permission.READ, "One picture",
+@pictures.route_to("GET", "/pictures/<picture_id>", Permission.BROWSE, "One picture",
                    answer="Picture")  # fmt: skip
 def show(picture_id: str) -> Any:
     with lab().store.reading() as db:
@@ -74,12 +74,14 @@ def delete(picture_id: str) -> Any:
         album.delete(db, member(), picture_id)
 
 
-@pictures.route_to("GET", "/pictures/<picture_id>/content", Permission.READ, "Its bytes")
+@pictures.route_to("GET", "/pictures/<picture_id>/content", Permission.BROWSE, "Its bytes")
 def content(picture_id: str) -> Any:
     return _send(picture_id, small=False)
 
 
-@pictures.route_to("GET", "/pictures/<picture_id>/small", Permission.READ, "A small one for lists")
+@pictures.route_to(
+    "GET", "/pictures/<picture_id>/small", Permission.BROWSE, "A small one for lists"
+)
 def small(picture_id: str) -> Any:
     return _send(picture_id, small=True)
 

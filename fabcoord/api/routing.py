@@ -14,7 +14,7 @@ from flask import Blueprint, Response, request
 from marshmallow import EXCLUDE, Schema, ValidationError
 
 from fabcoord.api import idempotency
-from fabcoord.api.access import Needed
+from fabcoord.api.access import Needed, visible_to_asker
 from fabcoord.errors import BadInput
 
 MOST_ITEMS = 200
@@ -178,6 +178,7 @@ def _response(answer: Answer, status: int) -> Response:
         answer, headers = answer[0], answer[-1]
     if answer is None:
         return Response(status=204, headers=headers)
+    answer = visible_to_asker(answer)
     body = json.dumps(answer, ensure_ascii=False, separators=(",", ":"))
     response = Response(body, status, headers, mimetype="application/json")
     digest = hashlib.sha256(body.encode()).hexdigest()[:16]

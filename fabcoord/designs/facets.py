@@ -7,6 +7,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from fabcoord.designs.visibility import PUBLIC
+from fabcoord.members.roles import Member
 from fabcoord.store.database import row, rows, value
 from fabcoord.store.sqlite import Database
 
@@ -63,14 +65,14 @@ def identify(db: Database, chosen: list[tuple[str, str]]) -> list[int] | None:
 
 
 def count(
-    db: Database, match: str, chosen: list[int], viewer_id: str, owner: str = ""
+    db: Database, match: str, chosen: list[int], viewer: Member, owner: str = ""
 ) -> tuple[dict[str, list[dict[str, Any]]], int]:
     """By kind, the most frequent values among what a search finds; and how many it finds.
 
     Args:
         match: an FTS5 expression; empty for all designs.
         chosen: the facets that the search is narrowed to.
-        viewer_id: whose private designs count as well.
+        viewer: whose private designs count as well; for a visitor only what is public counts.
         owner: the name of the only member whose designs count; empty for everybody's.
     """
     counted: dict[int, int] = {}
@@ -78,11 +80,11 @@ def count(
         "match": match,
         "chosen": json.dumps(chosen),
         "most": len(chosen),
-        "me": viewer_id,
+        "me": viewer.id,
         "owner": owner,
     }
-    for own in (False, True):
-        sql = _query(match, chosen, owner, own=own)
+    for own in (False,) if viewer.is_visitor else (False, True):
+        sql = _query(match, chosen, owner, own=own, public=viewer.is_visitor)
         for facet, many in db.conn.execute(sql, given):
             counted[facet] = counted.get(facet, 0) + many
     shown: dict[str, list[dict[str, Any]]] = {kind: [] for kind in KINDS}
@@ -105,7 +107,7 @@ def count(
     return shown, total
 
 
-def _query(match: str, chosen: list[int], owner: str, *, own: bool) -> str:
+def _query(match: str, chosen: list[int], owner: str, *, own: bool, public: bool) -> str:
     """Counts over what is listed for everybody, or over what only ``:me`` sees.
 
     What is common comes from the facets alone: rows of designs are wide, and reading 20,000 of
@@ -127,6 +129,8 @@ def _query(match: str, chosen: list[int], owner: str, *, own: bool) -> str:
         conditions.append(
             "number IN (SELECT number FROM designs WHERE owner_id = :me AND deleted_at IS NULL)"
         )
+    if public:
+        conditions.append(f"number IN (SELECT number FROM designs WHERE {PUBLIC})")
     parts = []
     if chosen:
         parts.append(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fabcoord.designs import facets, library
-from fabcoord.designs.visibility import VISIBLE
+from fabcoord.designs.visibility import visible
 from fabcoord.errors import BadInput
 from fabcoord.members.roles import Member
 from fabcoord.store.database import Row, rows
@@ -71,7 +71,7 @@ def count(db: Database, asked: Asked, viewer: Member) -> dict[str, Any]:
     chosen = facets.identify(db, asked.chosen)
     if chosen is None:
         return {"total": 0, "facets": {kind: [] for kind in facets.KINDS}}
-    counted, total = facets.count(db, expression(asked.text), chosen, viewer.id, asked.owner)
+    counted, total = facets.count(db, expression(asked.text), chosen, viewer, asked.owner)
     return {"total": total, "facets": counted}
 
 
@@ -107,7 +107,7 @@ def _ranked(
         "SELECT designs.*, members.name AS owner FROM designs_search"
         " CROSS JOIN designs ON designs.number = designs_search.rowid"
         " JOIN members ON members.id = owner_id"
-        f" WHERE designs_search MATCH :match AND {VISIBLE}"
+        f" WHERE designs_search MATCH :match AND {visible(viewer)}"
         f" AND (:owner = '' OR members.name = :owner){_narrowed('designs_search.rowid', chosen)}"
         " ORDER BY rank LIMIT :limit OFFSET :begin",
         _given(asked, viewer, chosen) | {"match": match, "limit": limit + 1, "begin": begin},
@@ -127,7 +127,7 @@ def _newest(
         db,
         "SELECT designs.*, members.name AS owner FROM designs"
         " JOIN members ON members.id = owner_id"
-        f" WHERE {VISIBLE} AND (:before IS NULL OR designs.number < :before)"
+        f" WHERE {visible(viewer)} AND (:before IS NULL OR designs.number < :before)"
         f" AND (:owner = '' OR members.name = :owner){_narrowed('designs.number', chosen)}"
         " ORDER BY designs.number DESC LIMIT :limit",
         _given(asked, viewer, chosen) | {"before": before, "limit": limit + 1},

@@ -22,12 +22,19 @@ class Visibility(StrEnum):
     PUBLIC = "public"  # everybody, other labs as well
 
 
+A_MEMBER = "A member of this lab"  # to whoever has no account here
+
 # The same rule for whole lists. A list also leaves out what is private to others for staff, who
 # would have to look for their own designs among everybody's drafts.
 LISTED = "(designs.visibility != 'private' AND designs.hidden_at IS NULL)"
 VISIBLE = f"(designs.deleted_at IS NULL AND (designs.owner_id = :viewer OR {LISTED}))"
+PUBLIC = (
+    "(designs.visibility = 'public' AND designs.hidden_at IS NULL AND designs.deleted_at IS NULL)"
+)
 
 _MISSING = "There is no such design."
+_NAMES = ("author", "member", "actor")  # fields that name somebody
+_CREDITS = ("parents", "made_from", "credit", "up", "down")  # whom licences ask to be named
 # Names of what routes carry in their path, and how to find the design that it belongs to.
 _DESIGN_OF = {
     "design_id": "SELECT :id AS design_id",
@@ -39,10 +46,12 @@ _DESIGN_OF = {
 
 
 def may_see(member: Member | None, design: Mapping[str, Any]) -> bool:
-    """Whether this member (None: somebody of no account here) may see a design or a collection.
+    """Whether this member (a visitor, or None: nobody in particular) may see it.
 
-    ``design`` is a row with ``visibility``, ``owner_id`` and ``hidden_at``.
+    ``design`` is a row of a design or collection with ``visibility``, ``owner_id``, ``hidden_at``.
     """
+    if member is not None and member.is_visitor:
+        member = None
     if member is not None and (member.id == design["owner_id"] or member.may(Permission.MODERATE)):
         return True
     if design["hidden_at"] is not None or design["visibility"] == Visibility.PRIVATE:
@@ -60,6 +69,48 @@ def require_design(db: Database, member: Member | None, design_id: str) -> Row:
     if found is None or not may_see(member, found):
         raise NotFound(_MISSING)
     return found
+
+
+def visible(viewer: Member) -> str:
+    """The SQL condition for designs that a list may show ``viewer``, whose id is ``:viewer``."""
+    return PUBLIC if viewer.is_visitor else VISIBLE
+
+
+def is_public_route(db: Database, arguments: Mapping[str, Any]) -> Row | None:
+    """Whether all that a route's path names belongs to a public design of the library.
+
+    Returns that design's row with its ``owner``'s name, an empty row where the path names no
+    design, and None for all else: what is not there looks like what is not shown.
+    """
+    design: Row | None = {}
+    for name in arguments:
+        found_by = _DESIGN_OF.get(name)
+        found = row(db, found_by, {"id": arguments[name]}) if found_by else {}
+        if found_by:
+            design = found and row(
+                db,
+                "SELECT designs.*, members.name AS owner FROM designs JOIN members ON"
+                f" members.id = owner_id WHERE designs.id = ? AND {PUBLIC}",
+                (found["design_id"],),
+            )
+        if design is None:
+            return None
+    return design
+
+
+def without_names(facts: Any, owner: str | None) -> Any:
+    """What is told to a visitor: of people only the ``owner`` of what it is about is named."""
+    if isinstance(facts, list | tuple):
+        return [without_names(one, owner) for one in facts]
+    if not isinstance(facts, dict):
+        return facts
+    owner = facts.get("owner", owner)
+    return {
+        name: A_MEMBER
+        if name in _NAMES and isinstance(told, str) and told != owner
+        else (told if name in _CREDITS else without_names(told, owner))
+        for name, told in facts.items()
+    }
 
 
 def require_route(db: Database, member: Member | None, arguments: Mapping[str, Any]) -> None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from werkzeug.security import check_password_hash, generate_password_hash
 
 from fabcoord.errors import BadInput, Conflict, NotAllowed, NotFound, TooBusy
-from fabcoord.members.roles import Member, Role
+from fabcoord.members.roles import ACCOUNT_ROLES, Member, Role
 from fabcoord.store.database import Store, row, rows, value
 from fabcoord.store.events import emit
 from fabcoord.store.sqlite import Database
@@ -36,6 +36,8 @@ def create(db: Database, name: str, role: Role, *, password: str | None = None) 
     name = name.strip()
     if not 1 <= len(name) <= 80 or not name.isprintable():
         raise BadInput("A member's name has 1 to 80 printable characters.")
+    if role not in ACCOUNT_ROLES:
+        raise BadInput(f"No account is {role.value}.", fields={"role": "unknown"})
     if by_name(db, name) is not None:
         raise Conflict(f"There is already a member called {name}.", hint="Choose another name.")
     member = Member(new_id(), name, role)

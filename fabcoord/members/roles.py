@@ -15,11 +15,15 @@ class Role(StrEnum):
     STAFF = "staff"  # runs the printers and the queue
     MEMBER = "member"  # stores designs and asks for prints
     KIOSK = "kiosk"  # the touch screen in the room: sees, and takes the word of who stands there
+    VISITOR = "visitor"  # whoever has no account here; no account has this role
 
 
 class Permission(StrEnum):
     """One thing that may be done."""
 
+    BROWSE = (
+        "browse"  # read the library: all that the lab shares, or without account what is public
+    )
     READ = "read"  # see designs, printers and the queue
     CONTRIBUTE = "contribute"  # upload designs
     MODERATE = "moderate"  # see and hide what others brought, settle reports
@@ -32,8 +36,11 @@ class Permission(StrEnum):
 
 
 _MEMBER = frozenset(
-    {Permission.READ, Permission.CONTRIBUTE, Permission.PRINT, Permission.CLEAR_PLATE}
-)
+    {
+        Permission.BROWSE, Permission.READ, Permission.CONTRIBUTE, Permission.PRINT,
+        Permission.CLEAR_PLATE,
+    }
+)  # fmt: skip
 _STAFF = _MEMBER | {
     Permission.MODERATE,
     Permission.RUN_PRINTERS,
@@ -42,7 +49,8 @@ _STAFF = _MEMBER | {
 }
 
 GRANTS: dict[Role, frozenset[Permission]] = {
-    Role.KIOSK: frozenset({Permission.READ, Permission.CLEAR_PLATE}),
+    Role.VISITOR: frozenset({Permission.BROWSE}),
+    Role.KIOSK: frozenset({Permission.BROWSE, Permission.READ, Permission.CLEAR_PLATE}),
     Role.MEMBER: _MEMBER,
     Role.STAFF: _STAFF,
     Role.ADMIN: frozenset(Permission),
@@ -67,3 +75,12 @@ class Member:
                 f"Your role here is {self.role.value}, which does not include: {permission.value}.",
                 hint="Ask staff of the lab.",
             )
+
+    @property
+    def is_visitor(self) -> bool:
+        """Whether this is nobody in particular."""
+        return self.role is Role.VISITOR
+
+
+ACCOUNT_ROLES = tuple(role for role in Role if role is not Role.VISITOR)
+VISITOR = Member("", "", Role.VISITOR)

@@ -13,10 +13,12 @@ from fabcoord.designs import (
     makes,
     markdown,
     pictures,
+    repair_results,
 )
 from fabcoord.members.roles import Member, Permission
 from fabcoord.queue import evidence, jobs
 from fabcoord.store.sqlite import Database
+from fabcoord.web import choices, live, renders, views
 
 _MOST_JOBS = 50
 
@@ -36,11 +38,24 @@ def facts(db: Database, viewer: Member, design: dict[str, Any]) -> dict[str, Any
         "evidence": [_named(one) for one in makes.evidence(db, design_id)],
         "family": family.tree(db, viewer, design_id),
         "revisions": library.revisions(db, design_id),
+        **({} if viewer.is_visitor else _of_members(db, viewer, design)),
+        "is_owner": is_owner,
+        "may_edit": is_owner or viewer.may(Permission.MODERATE),
+    }
+
+
+def _of_members(db: Database, viewer: Member, design: dict[str, Any]) -> dict[str, Any]:
+    """What only members are shown: of printers, collections, repairs, and of what changes."""
+    design_id = design["id"]
+    return {
         "shelves": collections.search(db, viewer, design_id=design_id),
         "own_shelves": collections.search(db, viewer, owner=viewer.name),
         "to_record": _to_record(db, viewer, design_id),
-        "is_owner": is_owner,
-        "may_edit": is_owner or viewer.may(Permission.MODERATE),
+        "live": live.listen(db, f"/designs/{design_id}", live.DESIGNS),
+        "choices": choices.of_lab(db),
+        "build_volumes": views.build_volumes(db),
+        "repaired": repair_results.of_design(db, design_id),
+        "offers": renders.of_design(design),
     }
 
 

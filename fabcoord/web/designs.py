@@ -10,7 +10,7 @@ from fabcoord.api import intake
 from fabcoord.api.access import member
 from fabcoord.api.context import lab
 from fabcoord.api.designs import asked
-from fabcoord.designs import checks, deep, library, repair_results
+from fabcoord.designs import checks, deep, library
 from fabcoord.designs import search as finding
 from fabcoord.designs.library import NewFile
 from fabcoord.designs.search import Asked
@@ -19,7 +19,7 @@ from fabcoord.members.roles import Permission, Role
 from fabcoord.queue import estimates
 from fabcoord.queue import jobs as queue
 from fabcoord.store.sqlite import Database
-from fabcoord.web import choices, design_page, live, renders, terms, views
+from fabcoord.web import choices, design_page, live, terms, views
 from fabcoord.web.frame import Pages, go, is_htmx, leave_for, number, show, typed
 
 designs = Pages("designs")
@@ -43,7 +43,7 @@ def start() -> Response:
     )  # fmt: skip
 
 
-@designs.page("GET", "/designs", Permission.READ)
+@designs.page("GET", "/designs", Permission.BROWSE)
 def shelf() -> Response:
     wanted = asked()
     with lab().store.reading() as db:
@@ -86,7 +86,7 @@ def store() -> Response:
     return leave_for(f"/designs/{design_id}")
 
 
-@designs.page("GET", "/designs/<design_id>", Permission.READ)
+@designs.page("GET", "/designs/<design_id>", Permission.BROWSE)
 def one(design_id: str) -> Response:
     return _design(design_id)
 
@@ -171,19 +171,13 @@ def _upload_form(status: int = 200, **given: Any) -> Response:
 def _design(design_id: str, status: int = 200, **facts: Any) -> Response:
     with lab().store.reading() as db:
         design = library.get(db, design_id)
-        listening = live.listen(db, f"/designs/{design_id}", live.DESIGNS)
-        wishes = choices.of_lab(db)
         pictured = _pictured(db, [design])
         looks = views.of_files(db, design["revision"]["files"])
-        volumes = views.build_volumes(db)
         credit = terms.of_design(db, design)
-        repaired = repair_results.of_design(db, design_id)
         told = design_page.facts(db, member(), design)
     facts = {"given": {}} | told | facts
     return show(
-        "design.html", status, design=design, choices=wishes, pictured=pictured, live=listening,
-        offers=renders.of_design(design),
-        credit=credit, looks=looks, build_volumes=volumes, repaired=repaired,
+        "design.html", status, design=design, pictured=pictured, credit=credit, looks=looks,
         printable=[file for file in design["revision"]["files"] if _may_print(file)], **facts,
     )  # fmt: skip
 

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, make_response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from fabcoord.api import problems
-from fabcoord.api.access import Needed, needs
+from fabcoord.api.access import Needed, needs, visible_to_asker
 from fabcoord.errors import BadInput, FabcoordError, NotSignedIn
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class Pages(Blueprint):
 
 def show(template: str, status: int = 200, **facts: Any) -> Response:
     """A page."""
-    return make_response(render_template(template, **facts), status)
+    return make_response(render_template(template, **visible_to_asker(facts)), status)
 
 
 def go(to: str) -> Response:

@@ -88,7 +88,7 @@ def restore(design_id: str) -> Response:
     return go(f"/designs/{design_id}#history")
 
 
-@pages.page("GET", "/designs/<design_id>/compare", Permission.READ)
+@pages.page("GET", "/designs/<design_id>/compare", Permission.BROWSE)
 def compare_revisions(design_id: str) -> Response:
     before, after = whole_number("from"), whole_number("to")
     with lab().store.reading() as db:
@@ -98,7 +98,7 @@ def compare_revisions(design_id: str) -> Response:
     return show("compare.html", design=design, found=found, numbers=numbers)
 
 
-@pages.page("GET", "/designs/<design_id>/documentation", Permission.READ)
+@pages.page("GET", "/designs/<design_id>/documentation", Permission.BROWSE)
 def read_documentation(design_id: str) -> Response:
     version = whole_number("version")
     with lab().store.reading() as db:

@@ -10,7 +10,7 @@ from fabcoord.api.access import member
 from fabcoord.api.context import lab
 from fabcoord.errors import BadInput, FabcoordError, NotAllowed
 from fabcoord.members import accounts
-from fabcoord.members.roles import Permission, Role
+from fabcoord.members.roles import ACCOUNT_ROLES, Permission, Role
 from fabcoord.web.frame import Pages, go, show, typed
 from fabcoord.web.statistics import own_prints
 
@@ -78,4 +78,4 @@ def _overview(status: int = 200, **facts: Any) -> Response:
     with lab().store.reading() as db:
         everyone = accounts.everyone(db)
     facts = {"given": {}} | facts
-    return show("members.html", status, members=everyone, roles=list(Role), **facts)
+    return show("members.html", status, members=everyone, roles=list(ACCOUNT_ROLES), **facts)

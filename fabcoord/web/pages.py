@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask, g
 
-from fabcoord.api.access import session
+from fabcoord.api.access import is_visitor, session
 from fabcoord.api.context import lab
 from fabcoord.members.roles import Member, Permission
 from fabcoord.web import api_docs, words
@@ -67,7 +67,7 @@ def register(app: Flask) -> None:
 
 def _common() -> dict[str, Any]:
     """What every template may use: the lab's name, who is signed in, and what they may do."""
-    signed_in: Member | None = g.get("member")
+    signed_in: Member | None = None if is_visitor() else g.get("member")
     open_session = session()
     may = {
         permission.name.lower(): signed_in is not None and signed_in.may(permission)
@@ -76,6 +76,7 @@ def _common() -> dict[str, Any]:
     return {
         "lab_name": lab().settings.lab_name,
         "me": signed_in,
+        "public_library": lab().settings.public_library,
         "may": may,
         "csrf": open_session.csrf if open_session else "",
     }

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Response
 
+from fabcoord.api.access import is_visitor
 from fabcoord.api.context import lab
 from fabcoord.designs import deep, library, previews
 from fabcoord.designs.meshcheck.report import Angle
@@ -39,18 +40,19 @@ class Look:
     rotation: str  # JSON: the advised degrees about X, Y and Z, or ""
 
 
-@views.page("GET", "/files/<file_id>/view", Permission.READ)
+@views.page("GET", "/files/<file_id>/view", Permission.BROWSE)
 def alone(file_id: str) -> Response:
     with lab().store.reading() as db:
         file = library.file(db, file_id)
         design = library.get(db, file["design_id"])
         siblings = library.files_of(db, file["design_id"], file["revision"])
         listening = live.listen(db, f"/files/{file_id}/view", live.DESIGNS)
+        volumes = "[]" if is_visitor() else build_volumes(db)
         looks = of_files(db, [file])
-        volumes = build_volumes(db)
     return show(
-        "view.html", file=file, design=design, siblings=siblings, live=listening, looks=looks,
-        build_volumes=volumes, pictured={file_id} if file["check"]["size_mm"] else set(),
+        "view.html", file=file, design=design, siblings=siblings, looks=looks,
+        live=None if is_visitor() else listening, build_volumes=volumes,
+        pictured={file_id} if file["check"]["size_mm"] else set(),
     )  # fmt: skip
 
 

@@ -70,6 +70,11 @@ def test_each_role_reaches_exactly_what_it_is_granted(
             # An agent that speaks for another is known, and refused for that.
             allowed = (status == 403) if who == "agent" else False
             assert who == "agent" or status == 401, (method, path, status)
+        elif who == "" and needed is Permission.BROWSE:
+            # Whoever has no account reads lists of what is public, and learns nothing of the rest.
+            assert status == (401 if "nowhere" in path else 200), (method, path, status)
+            assert method == "GET", path
+            continue
         elif who in ("", "agent"):
             assert status == 401, (method, path, status)
             continue
@@ -89,7 +94,7 @@ def test_health_is_open_and_figures_are_not(caller: Callable[[str], Caller]) -> 
 
 
 def test_a_refusal_says_how_to_sign_in(caller: Callable[[str], Caller]) -> None:
-    answer = caller("")("GET", "/designs")
+    answer = caller("")("GET", "/jobs")
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"].startswith("Bearer")
     assert answer.mimetype == "application/problem+json"
@@ -99,7 +104,7 @@ def test_a_refusal_says_how_to_sign_in(caller: Callable[[str], Caller]) -> None:
 def test_a_token_may_come_as_an_api_key(caller: Callable[[str], Caller]) -> None:
     token = caller("ben").token
     nobody = caller("")
-    assert nobody("GET", "/designs", headers={"X-Api-Key": token}).status_code == 200
+    assert nobody("GET", "/jobs", headers={"X-Api-Key": token}).status_code == 200
     assert nobody("GET", "/designs", headers={"X-Api-Key": ""}).status_code == 401
     assert nobody("GET", "/designs", headers={"X-Api-Key": token + "x"}).status_code == 401
 
@@ -144,7 +149,7 @@ def test_a_wrong_token_never_falls_back_to_the_session(
 def test_a_cookie_of_nobody_is_nobody(caller: Callable[[str], Caller]) -> None:
     for secret in ("", "made-up", "\x01\xff", "a" * 5000):
         headers = {"Cookie": f"{SESSION_COOKIE}={secret}"}
-        assert caller("")("GET", "/designs", headers=headers).status_code == 401
+        assert caller("")("GET", "/jobs", headers=headers).status_code == 401
 
 
 def test_an_agent_is_no_member_and_a_member_is_no_agent(
