@@ -66,9 +66,10 @@ def prepare(settings: Settings, url: str) -> str:
 def own_agent(lab: Lab, url: str) -> str:
     """The agent of this machine: registered once, told where the server is now."""
     from fabcoord.queue import agents
+    from fabcoord.store.directories import make_directory
 
     directory = lab.settings.agent_dir
-    directory.mkdir(parents=True, exist_ok=True)
+    make_directory(directory)
     kept = identities.load(directory)
     with lab.store.writing(durable=True) as db:
         known = kept is not None and agents.by_token(db, kept.token) is not None
@@ -80,7 +81,9 @@ def own_agent(lab: Lab, url: str) -> str:
                 (agent.id,),
             )
             kept = Identity(url, agent.id, token)
-    identities.save(directory, Identity(url, kept.agent_id, kept.token))
+        # Before the commit: a token that is known here and not there is replaced at the next
+        # start, one that is known there only would leave printers to an agent nobody runs.
+        identities.save(directory, Identity(url, kept.agent_id, kept.token))
     return kept.agent_id
 
 

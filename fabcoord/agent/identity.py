@@ -72,6 +72,11 @@ def _write_private(path: Path, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)  # the name as well: nobody gets this token a second time
+    finally:
+        os.close(directory)
 
 
 def holder(data_dir: Path) -> int | None:

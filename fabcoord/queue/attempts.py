@@ -45,6 +45,7 @@ def offer(db: Database, job: Row, copy: int, printer: Row, gcode: GcodeFile) -> 
     The unique indexes of the table allow one open attempt per copy and per printer.
     """
     attempt_id = new_id()
+    db.must_last = True
     db.conn.execute(
         "INSERT INTO attempts (id, job_id, copy, printer_id, agent_id, token, gcode_sha256,"
         " gcode_size, file_name, layers, duration_s, created_at)"
@@ -111,6 +112,7 @@ def apply(
     )
     if changed is None:
         raise Conflict("The attempt changed in the meantime.", extra={"state": old.value})
+    db.must_last = True
     emit(
         db, f"attempt.{'withdrawn' if event is AttemptEvent.WITHDRAW else new.value}",
         attempt_id=attempt_id, job_id=before["job_id"], printer_id=before["printer_id"],

@@ -206,6 +206,7 @@ def _fill_plate(db: Database, printer_id: str, attempt_id: str | None) -> None:
         {"id": printer_id, "ours": attempt_id},
     )
     if changed is not None:
+        db.must_last = True  # or, after a power cut, something would start onto it
         emit(db, "printer.plate_filled", printer_id=printer_id, attempt_id=attempt_id)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from fabcoord.errors import NotFound, TooLarge
+from fabcoord.store.directories import fsync_directory, make_directory
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _ABANDONED_AFTER_S = 24 * 3600
@@ -25,7 +26,7 @@ class BlobStore:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._incoming = root / "incoming"
-        self._incoming.mkdir(parents=True, exist_ok=True)
+        make_directory(self._incoming)
 
     def writer(self, limit_bytes: int | None = None) -> BlobWriter:
         """A file to stream into; becomes a blob at `BlobWriter.commit`."""
@@ -52,23 +53,20 @@ class BlobStore:
         """
         place = self.place(sha256)
         with self.locked(exclusive=False):
-            if place.is_file():
-                os.utime(place)  # as fresh as a new one, for whoever removes what is old
-                return
             place.parent.mkdir(exist_ok=True)
+            is_there = True
             try:
                 os.link(path, place)
-                os.utime(place)
-                is_linked = True
             except FileExistsError:
-                return
+                pass
             except OSError:  # another file system, or one without links
-                is_linked = False
-        if not is_linked:
+                is_there = False
+            if is_there:
+                os.utime(place)  # as fresh as a new one, for whoever removes what is old
+        if not is_there:
             self.add_file(path)
             return
-        for directory in (place.parent, place.parent.parent):
-            fsync_directory(directory)
+        _keep_name(place)
 
     def path(self, sha256: str) -> Path:
         """Where the blob lies. Raises NotFound when there is none of that name."""
@@ -168,15 +166,14 @@ class BlobWriter:
             if place.is_file():
                 os.utime(place)  # as fresh as a new one, for whoever removes what is old
                 self.discard()
-                return sha256
-            self.sync()
-            self.file.close()
-            place.parent.mkdir(exist_ok=True)
-            self.temporary_path.chmod(0o644)
-            os.utime(self.temporary_path)
-            self.temporary_path.replace(place)
-        for directory in (place.parent, place.parent.parent):
-            fsync_directory(directory)
+            else:
+                self.sync()
+                self.file.close()
+                place.parent.mkdir(exist_ok=True)
+                self.temporary_path.chmod(0o644)
+                os.utime(self.temporary_path)
+                self.temporary_path.replace(place)
+        _keep_name(place)
         return sha256
 
     def discard(self) -> None:
@@ -208,10 +205,7 @@ class BlobWriter:
         self.discard()
 
 
-def fsync_directory(directory: Path) -> None:
-    """Make sure that the names in a directory survive a power cut."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _keep_name(place: Path) -> None:
+    """Have a blob's name survive a power cut, also one that somebody else is just giving it."""
+    for directory in (place.parent, place.parent.parent):
+        fsync_directory(directory)

@@ -1,6 +1,7 @@
 """The lab's one SQLite file, opened by five rules that are kept here and nowhere else.
 
-1. WAL; synchronous=NORMAL, and FULL for what must survive a power cut (``durable=True``).
+1. WAL; synchronous=NORMAL, and FULL for what must survive a power cut (``durable=True``, or
+   `must_last` by who finds that out inside the transaction).
 2. busy_timeout of 20 s and foreign keys on every connection; one connection per thread at a time.
 3. Writes are ``BEGIN IMMEDIATE`` … ``COMMIT``: a deferred read-then-write fails at once in WAL.
 4. Never on a network file system: WAL needs shared memory.
@@ -9,6 +10,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -16,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from fabcoord.store.directories import fsync_directory, make_directory
 from fabcoord.store.hub import Hub
 from fabcoord.store.sqlite import Database
 
@@ -42,7 +45,7 @@ class Store:
         self._subscribers: dict[str, list[Callable[[Database, Any], None]]] = {}
         self._idle: list[Database] = []
         self._lock = threading.Lock()
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
 
     @contextmanager
     def reading(self) -> Iterator[Database]:
@@ -68,6 +71,7 @@ class Store:
             db.conn.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
             db.conn.execute("BEGIN IMMEDIATE")
             db.before_commit, db.after_commit, db.announce = [], [], self.announce
+            db.must_last = durable
             db.subscribers = self._subscribers
             try:
                 yield db
@@ -77,12 +81,21 @@ class Store:
                 db.conn.rollback()  # quiet where SQLite already rolled back, as on a full disk
                 raise
             db.conn.execute("COMMIT")
+            if db.must_last and not durable:
+                self._sync_wal()
             done = db.after_commit
         finally:
             self._give_back(db)
         self.hub.wake()
         for tell in done:
             tell()
+
+    def _sync_wal(self) -> None:
+        """Bring to the disk what was committed without synchronous=FULL."""
+        wal = self.path.with_name(f"{self.path.name}-wal")
+        with wal.open("rb") as file:
+            os.fsync(file.fileno())
+        fsync_directory(wal.parent)  # it is made anew each time the lab is opened
 
     def subscribe(self, kind: str, call: Callable[[Database, Any], None]) -> None:
         """Have ``call(db, event)`` made inside the transaction of every event of this kind.

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fabcoord.errors import Gone, InUse
-from fabcoord.store.blobs import fsync_directory
+from fabcoord.store.directories import fsync_directory, make_directory
 
 _SILENT_AFTER_S = 5.0
 _LETS_GO_WITHIN_S = 3.0
@@ -36,7 +36,7 @@ class Spool:
         self._writers: dict[str, SpoolWriter] = {}
         self._hashes: dict[str, tuple[int, Any]] = {}  # of how many bytes, and their SHA-256
         self._changed = threading.Condition()
-        root.mkdir(parents=True, exist_ok=True)
+        make_directory(root)
 
     def path(self, upload_id: str) -> Path:
         return self.root / upload_id

@@ -27,12 +27,14 @@ class Database(sqlite_utils.Database):
         before_commit: called in order when all else is done; an error rolls everything back.
         after_commit: called in order once the open transaction is committed, never otherwise.
         announce: tells the background workers that a run waits; set by the Store.
+        must_last: set to True by whatever must survive a power cut from its commit on.
         subscribers: by kind of event, what is called in the transaction that emits it.
     """
 
     before_commit: list[Callable[[], object]]
     after_commit: list[Callable[[], None]]
     announce: Callable[[str], None]
+    must_last: bool
     subscribers: Mapping[str, list[Callable[[Database, Any], None]]]
 
 

@@ -134,6 +134,7 @@ class RunningLab:
         return ["--data", str(self.data_dir), "--demo", "--demo-speed", str(self.speed)]
 
     def _run(self, *arguments: str, **how: Any) -> subprocess.CompletedProcess[bytes]:
+        how.setdefault("env", self._environment)
         return subprocess.run([*_FABCOORD, *arguments], check=True, timeout=60, **how)
 
     def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:

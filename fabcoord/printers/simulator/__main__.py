@@ -24,6 +24,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=0, help="of the faults")
     parser.add_argument("--sd", type=Path, help="directory that is the SD card (default: memory)")
     parser.add_argument("--control", type=Path, help="Unix socket to look inside and do harm")
+    parser.add_argument("--record", type=Path, help="append each command that is carried out")
     parser.add_argument(
         "--without",
         action="append",
@@ -71,6 +72,7 @@ def main() -> int:
         seed=options.seed,
         sd=options.sd,
         control=options.control,
+        record=options.record,
         without=frozenset(options.without) | (frozenset() if options.chamber else {"CHAMBER"}),
         extruders=options.extruders,
         promises=frozenset(options.false_promise),

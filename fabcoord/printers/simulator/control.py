@@ -65,6 +65,21 @@ class ExecutedLog:
         }
 
 
+class Record:
+    """A file to which each executed command is appended, questions of the host aside.
+
+    It survives the simulator, as what lies on a plate survives the printer's power.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("a", buffering=1)
+
+    def add(self, command: str) -> None:
+        match = _COMMAND.fullmatch(command)
+        if match is not None and match[1] not in _CHATTER:
+            self._file.write(f"{command}\n")
+
+
 class Control:
     """Listens on a Unix socket; the main loop calls `accept` and `read` when select says so."""
 

@@ -15,7 +15,7 @@ from fabcoord.printers.simulator.thermal import Heaters
 from fabcoord.printers.simulator.wire import Faults, Inbound, Outbound
 
 if TYPE_CHECKING:
-    from fabcoord.printers.simulator.control import Control
+    from fabcoord.printers.simulator.control import Control, Record
 
 _LOOK_FOR_CLIENT_S = 0.2  # real seconds between looks while nobody has the port open
 _READ_AT_MOST = 4096
@@ -34,6 +34,7 @@ class Simulator:
         seed: int = 0,
         sd: Path | None = None,
         control: Path | None = None,
+        record: Path | None = None,
         without: frozenset[str] = frozenset(),
         advanced_ok: bool = False,
         reset_on_open: bool = False,
@@ -48,6 +49,7 @@ class Simulator:
         self._inbound, self._outbound = Inbound(baud), Outbound(baud)
         self._faults = Faults(seed)
         self._control = self._listen(control) if control is not None else None
+        self._record = self._open_record(record) if record is not None else None
         card = None if "SDCARD" in without else SdCard(sd)
         self.firmware = Firmware(
             self._say,
@@ -60,7 +62,7 @@ class Simulator:
             binary="BINARY_FILE_TRANSFER" not in without | promises,
             promises=promises,
             heaters=Heaters(extruders, heats_chamber="CHAMBER" not in without),
-            executed=self._control.log.add if self._control is not None else None,
+            executed=self._note if self._control or self._record else None,
         )
         self._replug_at: float | None = None
         self._stopped = False
@@ -72,6 +74,17 @@ class Simulator:
         from fabcoord.printers.simulator.control import Control
 
         return Control(path, self._answer)
+
+    def _open_record(self, path: Path) -> Record:
+        from fabcoord.printers.simulator.control import Record
+
+        return Record(path)
+
+    def _note(self, command: str) -> None:
+        if self._control is not None:
+            self._control.log.add(command)
+        if self._record is not None:
+            self._record.add(command)
 
     def _now(self) -> float:
         return time.monotonic() * self._speed

@@ -1,0 +1,397 @@
+"""A lab at work that a test can ill-treat: several agents, many printers, persons about."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+import requests
+
+from fabcoord.agent import identity
+from tests.e2e.lab import Json, RunningLab
+from tests.faults.bad_link import BadLink
+from tests.faults.disk import Told
+
+_OWN_PRINTERS = 2  # of the demo, driven by the agent that serve runs
+_QUIET_S = 4.0  # a printer that did nothing for so long stands still
+_SETTINGS = """\
+approval = "staff"
+lease_s = 8.0
+offer_s = 5.0
+"""
+_UNDECIDED = ("needs_attention", "failed")
+STOPPED = ("needs_attention", "held", "failed", "cancelled", "rejected", "awaiting_approval")
+
+
+@dataclass
+class Site:
+    """The places of a lab and of all that belongs to it, below one directory."""
+
+    root: Path
+
+    @property
+    def lab(self) -> Path:
+        return self.root / "lab"
+
+    @property
+    def machines(self) -> Path:
+        """What each printer did, written down by the printer: `<printer's id>.txt`."""
+        return self.root / "machines"
+
+    def agents(self) -> list[Path]:
+        """The directories of all agents, the server's own first."""
+        return [self.lab / "agent", *sorted(self.root.glob("agent*"))]
+
+
+class Plant:
+    """A running lab with ``agent_count`` agents behind bad links, and one of its own.
+
+    Args:
+        printer_count: of all agents together.
+        environment: for every process of the lab and of its agents.
+        told: gets to know what somebody was told.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        *,
+        agent_count: int,
+        printer_count: int,
+        seed: int = 0,
+        speed: float = 150,
+        environment: Mapping[str, str] | None = None,
+        told: Told | None = None,
+    ) -> None:
+        self.site = Site(root)
+        self.told = told or Told()
+        self._environment = dict(environment or {})
+        self._stopped = threading.Event()
+        self._agents: dict[Path, subprocess.Popen[bytes]] = {}
+        self._simulators: list[subprocess.Popen[bytes]] = []
+        self._lock = threading.RLock()  # over what is started and killed
+        for place in (self.site.lab, self.site.machines):
+            place.mkdir(parents=True)
+        self.lab = RunningLab(
+            self.site.lab, speed=speed, settings=_SETTINGS, environment=self._environment
+        )
+        self.lab.prepare()
+        self.links = [BadLink(self.lab.port, seed + number) for number in range(agent_count)]
+        self._printer_count = printer_count
+        self._keeper = threading.Thread(target=self._keep, daemon=True)
+
+    def __enter__(self) -> Self:
+        try:
+            for printer in self.lab.rows("SELECT id FROM printers"):
+                self._put_up_printer(self.site.lab / "agent", printer["id"])
+            self.lab.start()
+            self.told.note(kind="token", token=self.lab.token)
+            places = [self.site.root / f"agent{number}" for number in range(len(self.links))]
+            for place, link in zip(places, self.links, strict=True):
+                place.mkdir()
+                self._start_agent(place, "--server", link.url, "--name", place.name)
+            for number, place in enumerate(places):
+                self._let_in(number, place)
+        except BaseException:
+            self.close()
+            raise
+        self._keeper.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End everything that was started."""
+        self._stopped.set()
+        if self._keeper.is_alive():
+            self._keeper.join()
+        for link in self.links:
+            link.close()
+        self.lab.close()
+        for process in (*self._agents.values(), *self._simulators):
+            process.wait()
+
+    def _let_in(self, number: int, place: Path) -> None:
+        """Pair an agent as a person does, and give it its share of the printers."""
+        [asked] = self.lab.until(
+            lambda: self.lab.rows("SELECT code FROM pairings WHERE name = ?", place.name),
+            "the agent asks to be let in",
+        )
+        self.lab.post("/agents/approve", {"code": asked["code"]})
+        kept = self.lab.until(lambda: identity.load(place), "the agent is paired")
+        self.told.note(kind="paired", place=place.name)
+        printers = range(number, self._printer_count - _OWN_PRINTERS, len(self.links))
+        wanted = {"machine": "demo", "driver": "virtual", "material": "PLA", "agent_id": None}
+        for one in printers:
+            made = self.lab.post(
+                "/printers",
+                {**wanted, "name": f"Printer {one}", "settings": {"speed": self.lab.speed}},
+                status=201,
+            )
+            self._put_up_printer(place, made["id"])
+            given = self.lab.request(
+                "PATCH", f"/printers/{made['id']}", json={"agent_id": kept.agent_id},
+                headers={"Authorization": f"Bearer {self.lab.token}", "If-Match": "*"},
+            )  # fmt: skip
+            assert given.status_code == 200, given.text
+
+    def _put_up_printer(self, place: Path, printer_id: str) -> None:
+        link = place / "virtual" / printer_id
+        link.parent.mkdir(parents=True, exist_ok=True)
+        self._simulators.append(
+            subprocess.Popen(
+                [
+                    *(sys.executable, "-I", "-m", "fabcoord.printers.simulator"),
+                    *("--link", str(link), "--speed", str(self.lab.speed)),
+                    *("--record", str(self.site.machines / f"{printer_id}.txt")),
+                ],
+                env=self.lab._environment,
+                start_new_session=True,
+            )
+        )
+
+    def _start_agent(self, place: Path, *more: str) -> None:
+        with (place / "agent.log").open("ab") as log:
+            self._agents[place] = subprocess.Popen(
+                [sys.executable, "-m", "fabcoord", "agent", "--data", str(place), *more],
+                env=self.lab._environment,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True,
+            )  # fmt: skip
+
+    def _keep(self) -> None:
+        """Start again what was killed, as systemd does."""
+        while not self._stopped.wait(0.3):
+            with self._lock:
+                for place, process in list(self._agents.items()):
+                    if process.poll() is not None:
+                        self._start_agent(place)
+                serve = self.lab._serve
+                if serve is not None and serve.poll() is not None:
+                    with contextlib.suppress(AssertionError):
+                        self.lab._launch()
+
+    # Faults
+
+    def kill(self, what: str) -> None:
+        """kill -9: ``web``, ``worker``, ``serve``, ``own agent``, ``agent 0`` …, ``everything``."""
+        with self._lock:
+            self._kill([process for process in self.processes() if self._is(process, what)])
+
+    def _is(self, process: psutil.Process, what: str) -> bool:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            argv = process.cmdline()
+            if argv[1:3] != ["-m", "fabcoord"]:
+                return False
+            place = Path(argv[argv.index("--data") + 1]) if "--data" in argv else Path()
+            if argv[3] == "agent":
+                name = place.name.replace("agent", "agent ")
+                return what in (
+                    "everything",
+                    name if place.parent != self.site.lab else "own agent",
+                )
+            return what in ("everything", argv[3])
+        return False
+
+    @staticmethod
+    def _kill(doomed: list[psutil.Process]) -> None:
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for process in doomed:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    process.send_signal(number)
+
+    def processes(self) -> list[psutil.Process]:
+        """All processes of lab and agents; not the printers."""
+        return [one for one in self.lab.processes() if not _is_simulator(one)]
+
+    # Work
+
+    def gcode(self, number: int) -> bytes:
+        """A small print that says which it is, so that the printer's own record can tell."""
+        moves = (f"G1 X{20 + 100 * (turn % 2)} Y{20 + turn} F1500" for turn in range(40))
+        lines = ("G21", "G90", "G28", "G1 Z5 F600", f"M117 begin {number}", *moves)
+        return "\n".join((*lines, f"M117 end {number}", "M84", "")).encode()
+
+    def ask(self, number: int) -> str:
+        """Ask for print ``number`` until the lab has taken it; the job's id.
+
+        The key makes that once, however often it is asked.
+        """
+        design = self._insist(
+            "/designs", f"design {number}",
+            files={"file": (f"part-{number}.gcode", self.gcode(number))},
+            data={"title": f"Part {number}", "licence": "CC0-1.0"},
+        )  # fmt: skip
+        job = self._insist(
+            "/jobs", f"job {number}", json={"design_id": design["id"], "machine": "demo"}
+        )
+        self.told.note(kind="job", id=job["id"])
+        return str(job["id"])
+
+    def make_token(self) -> None:
+        """A token for somebody, made on the server's own command line."""
+        made = self.lab._run(
+            *("token", "create", "--member", "Tester", "--role", "admin"),
+            *("--data", str(self.site.lab)), stdout=subprocess.PIPE,
+        )  # fmt: skip
+        self.told.note(kind="token", token=made.stdout.decode().strip())
+
+    def _insist(self, path: str, key: str, **body: Any) -> Json:
+        deadline = time.monotonic() + 180
+        while True:
+            with contextlib.suppress(requests.RequestException):
+                headers = {"Authorization": f"Bearer {self.lab.token}", "Idempotency-Key": key}
+                answer = self.lab.request("POST", path, headers=headers, **body)
+                if answer.status_code == 201:
+                    made: Json = answer.json()
+                    return made
+                assert answer.status_code in (409, 429, 500, 503, 507), answer.text
+            assert time.monotonic() < deadline, f"nobody takes {key}"
+            self._stopped.wait(0.3)
+
+
+def _is_simulator(process: psutil.Process) -> bool:
+    with contextlib.suppress(psutil.NoSuchProcess):
+        return "fabcoord.printers.simulator" in process.cmdline()
+    return True
+
+
+class Persons:
+    """People who look after the lab: they approve, clear plates, look, settle and ask again.
+
+    What they do at a printer they do with their hands first: a part is taken off, which the
+    machine's record shows, and then it is said.
+    """
+
+    def __init__(self, plant: Plant) -> None:
+        self._plant, self._lab = plant, plant.lab
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._walk, daemon=True)
+        self.did: Counter[str] = Counter()
+        self.retried: Counter[str] = Counter()
+        self._taken: dict[str, str] = {}  # printer -> the print that was taken from it last
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _walk(self) -> None:
+        while not self._stopped.wait(0.2):
+            with contextlib.suppress(requests.RequestException):
+                self._look_at_printers()
+                self._look_at_jobs()
+
+    def _look_at_printers(self) -> None:
+        for printer in self._list("/printers"):
+            if printer["state"] == "awaiting_clearance":
+                if self._moves(printer["id"]):
+                    continue
+                self._take_off(printer["id"])
+                body = {"attempt_id": printer["plate_attempt_id"]}
+                if self._say(f"/printers/{printer['id']}/clear", body):
+                    self._plant.told.note(
+                        kind="cleared", printer=printer["id"], attempt=printer["plate_attempt_id"]
+                    )
+                    self.did["cleared a plate"] += 1
+            elif printer["state"] == "attention" and printer["attempt_id"]:
+                self._settle(printer)
+
+    def _settle(self, printer: Json) -> None:
+        if self._moves(printer["id"]):
+            return
+        job = self._get(f"/jobs/{printer['job_id']}")
+        attempt = next((a for a in job["attempts"] if a["id"] == printer["attempt_id"]), None)
+        if attempt is None or attempt["state"] != "unknown":
+            return
+        number = str(job["design_title"]).split()[-1] if "design_title" in job else ""
+        number = number or self._number_of(job["id"])
+        record = self._plant.site.machines / f"{printer['id']}.txt"
+        lies_there = record.exists() and f"M117 end {number}\n" in record.read_text()
+        outcome = "finished" if lies_there else "failed"
+        self._take_off(printer["id"])
+        body = {"outcome": outcome, "plate_clear": True}
+        if self._say(f"/attempts/{attempt['id']}/resolve", body):
+            self._plant.told.note(kind="resolved", attempt=attempt["id"], outcome=outcome)
+            self.did[f"settled a doubt: {outcome}"] += 1
+
+    def _number_of(self, job_id: str) -> str:
+        [found] = self._lab.rows(
+            "SELECT designs.title FROM jobs JOIN designs ON designs.id = design_id"
+            " WHERE jobs.id = ?", job_id,
+        )  # fmt: skip
+        return str(found["title"]).split()[-1]
+
+    def _look_at_jobs(self) -> None:
+        for job in self._list("/jobs", state=",".join(("awaiting_approval", *_UNDECIDED))):
+            if job["state"] == "awaiting_approval":
+                if self._say(f"/jobs/{job['id']}/approve", {}):
+                    self._plant.told.note(kind="approved", id=job["id"])
+                    self.did["approved"] += 1
+            elif any(a["state"] == "unknown" for a in job["attempts"]):
+                continue  # first somebody looks
+            elif self._say(f"/jobs/{job['id']}/retry", {}):
+                self._plant.told.note(kind="retried", id=job["id"])
+                self.retried[job["id"]] += 1
+                self.did["asked again"] += 1
+
+    def _moves(self, printer_id: str) -> bool:
+        """Whether the printer stands still, seen by eye."""
+        record = self._plant.site.machines / f"{printer_id}.txt"
+        lines = record.read_text().splitlines() if record.exists() else []
+        prints = [line for line in lines if line.startswith(("M117 begin", "M117 end"))]
+        if not prints or prints[-1].startswith("M117 end"):
+            return False
+        return time.time() - record.stat().st_mtime < _QUIET_S
+
+    def _take_off(self, printer_id: str) -> None:
+        with (self._plant.site.machines / f"{printer_id}.txt").open("a") as record:
+            record.write("taken off\n")
+
+    def _list(self, path: str, **params: str) -> list[Json]:
+        items: list[Json] = []
+        query: Json = {**params, "limit": 200} if params else {}
+        answer = self._lab.request("GET", path, params=query)
+        if answer.status_code == 200:
+            items = answer.json()["items"]
+        return items
+
+    def _get(self, path: str) -> Json:
+        answer = self._lab.request("GET", path)
+        if answer.status_code != 200:
+            raise requests.RequestException(answer.text)
+        found: Json = answer.json()
+        return found
+
+    def _say(self, path: str, body: Json) -> bool:
+        """Say something; True when it was heard. A refusal or silence: look again later."""
+        with contextlib.suppress(requests.RequestException):
+            answer = self._lab.request("POST", path, json=body)
+            return answer.status_code == 200
+        return False
+
+
+def environment_of(root: Path, library: Path | None, log: Path | None = None) -> dict[str, str]:
+    """What the processes of a plant below ``root`` need so that their disk is `disk.c`'s."""
+    if library is None:
+        return {}
+    made = {"LD_PRELOAD": str(library), "FAULTS_ROOT": str(root), "FAULTS_FULL": str(full(root))}
+    return made | ({"FAULTS_LOG": str(log)} if log else {})
+
+
+def full(root: Path) -> Path:
+    """While this file exists, the disk of everything below ``root`` is full."""
+    return root.with_name(root.name + "-is-full")
