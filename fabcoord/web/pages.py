@@ -18,6 +18,7 @@ from fabcoord.web.jobs import jobs
 from fabcoord.web.kiosk import kiosk
 from fabcoord.web.library import pages as library
 from fabcoord.web.members import members
+from fabcoord.web.menu import places
 from fabcoord.web.meshes import meshes
 from fabcoord.web.renders import making
 from fabcoord.web.sign_in import sign_in
@@ -78,5 +79,6 @@ def _common() -> dict[str, Any]:
         "me": signed_in,
         "public_library": lab().settings.public_library,
         "may": may,
+        "menu": places(signed_in),
         "csrf": open_session.csrf if open_session else "",
     }
