@@ -79,7 +79,7 @@ class Lab:
             self._printers(db, printer_count)
             self._queue(db, jobs)
         with self.store.reading() as db:
-            plans = [self.preparation.plan_for(job, self.preparation.mesh_of(db, job), one, None)
+            plans = [self.preparation.plan_for(job, self.preparation.meshes_of(db, job), one, None)
                      for job in rows(db, "SELECT * FROM jobs GROUP BY material, quality")
                      for one in self.models]  # fmt: skip
         with self.store.writing() as db:

@@ -9,6 +9,8 @@ from flask import Flask, Response
 from fabcoord.api import access, intake, problems
 from fabcoord.api.about import about
 from fabcoord.api.agents import agents
+from fabcoord.api.badges import badges
+from fabcoord.api.batches import batches
 from fabcoord.api.collections import collections
 from fabcoord.api.conversation import conversation
 from fabcoord.api.designs import designs
@@ -26,6 +28,7 @@ from fabcoord.api.slicer_upload import slicer_upload
 from fabcoord.api.spools import spools
 from fabcoord.api.statistics import statistics
 from fabcoord.api.streams import Places, events
+from fabcoord.api.upkeep import upkeep
 from fabcoord.api.uploads import MOST_AT_ONCE, TOO_MANY, uploads
 from fabcoord.api.visitors import Buckets
 from fabcoord.config import Settings
@@ -55,6 +58,8 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
     app.after_request(_harden)
     app.teardown_request(intake.discard_unused)
     for resource in (designs, uploads, files, making, jobs, printers, policy, agents, events):
+        app.register_blueprint(resource, url_prefix="/api/v1")
+    for resource in (batches, badges, upkeep):
         app.register_blueprint(resource, url_prefix="/api/v1")
     for resource in (okh, documentation, pictures, conversation, collections, moderation):
         app.register_blueprint(resource, url_prefix="/api/v1")

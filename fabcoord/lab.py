@@ -12,7 +12,7 @@ from fabcoord.designs import uploads as incoming
 from fabcoord.designs.licences import PaidPrints, PrintRules
 from fabcoord.designs.uploads import Uploads
 from fabcoord.ledger.charges import Charges
-from fabcoord.queue import evidence, printers, spool_use
+from fabcoord.queue import batches, evidence, printers, spool_use, upkeep
 from fabcoord.queue.policy import Policy
 from fabcoord.queue.preparation import Preparation
 from fabcoord.queue.record import Recorder
@@ -81,6 +81,9 @@ def open_lab(settings: Settings) -> Lab:
     recorder.register(store)
     recorder.catch_up(store)
     store.subscribe("job.awaiting_pickup", evidence.on_job_printed)
+    for ended in ("finished", "failed", "cancelled"):
+        store.subscribe(f"attempt.{ended}", upkeep.on_attempt_ended)
+    store.subscribe("job.queued", batches.on_job_queued)
     charges = Charges(preparation)
     _book_prints(store, charges)
     uploads = _uploads(settings, store, blobs)

@@ -13,7 +13,7 @@ from fabcoord.api.context import lab
 from fabcoord.api.routing import Resource, page, page_arguments, wanted_version
 from fabcoord.designs import library
 from fabcoord.members.roles import Permission
-from fabcoord.queue import estimates
+from fabcoord.queue import estimates, sight
 from fabcoord.queue import jobs as queue
 from fabcoord.slicing import presets
 from fabcoord.store.sqlite import Database
@@ -36,9 +36,12 @@ def create(body: dict[str, Any]) -> Any:
 def search() -> Any:
     limit, before = page_arguments()
     states = tuple(name for name in request.args.get("state", "").split(",") if name)
+    whose = request.args.get("member", "")
     with lab().store.reading() as db:
+        if whose not in ("", member().name) and sight.is_limited(db, member()):
+            return page([], None)
         items, following = queue.search(
-            db, states=states, member=request.args.get("member", ""),
+            db, states=states, member=whose,
             before=str(before) if before is not None else None, limit=limit,
         )  # fmt: skip
         items = queue.as_seen_by(db, member(), items)

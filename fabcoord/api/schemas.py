@@ -60,6 +60,7 @@ class JobRequest(Schema):
     note = fields.String(allow_none=True, validate=validate.Length(max=2000))
     tags = fields.List(fields.String(validate=_short), validate=validate.Length(max=10))
     overnight = fields.Boolean(load_default=False)
+    nozzle_mm = fields.Float(allow_none=True)
 
 
 class JobChange(Schema):
@@ -100,6 +101,7 @@ class EstimateRequest(Schema):
     material = fields.String(allow_none=True, validate=_short)
     quality = fields.String(allow_none=True, validate=_short)
     copies = fields.Integer(load_default=1, strict=True, validate=validate.Range(1, 200))
+    nozzle_mm = fields.Float(allow_none=True)
     scale = fields.Float(allow_none=True)
     rotation = fields.List(fields.Float(), allow_none=True, validate=validate.Length(equal=3))
 

@@ -18,6 +18,7 @@ from fabcoord.api.routing import Resource
 from fabcoord.designs import visibility
 from fabcoord.errors import BadInput, TooBusy
 from fabcoord.members.roles import Member, Permission
+from fabcoord.queue import sight
 from fabcoord.store import events as outbox
 from fabcoord.store.database import Store
 
@@ -121,6 +122,9 @@ def _lines(
                 for event in news
                 if visibility.may_see_event(db, viewer, event.kind, event.data)
             ]
+            if sight.is_limited(db, viewer):
+                shown = (sight.as_told_to(db, viewer, event) for event in told)
+                told = [event for event in shown if event is not None]
         for event in told:
             yield f"id: {event.seq}\nevent: {event.kind}\ndata: {_data(event)}\n\n"
         # What is about something else is not looked at again.

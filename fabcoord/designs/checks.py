@@ -97,6 +97,11 @@ class CheckedMesh:
     gcode_sha256: str | None = None
 
     @property
+    def is_checked(self) -> bool:
+        """Whether the check has ended."""
+        return self.state in ("done", "failed")
+
+    @property
     def is_usable(self) -> bool:
         """Whether there is anything that a printer could be given."""
         if self.gcode_sha256 is not None:

@@ -64,6 +64,7 @@ class MachineModel:
     max_hotend_c: float
     max_bed_c: float
     max_chamber_c: float
+    enclosed: bool  # has a closed chamber
     power_w: float  # average while printing
     cost_per_hour: float
     clearance: Clearance
@@ -147,6 +148,7 @@ def _machine(path: Path, read: _Reader) -> MachineModel:
         max_hotend_c=read.number("max_hotend_c", above=0),
         max_bed_c=read.number("max_bed_c"),
         max_chamber_c=read.number("max_chamber_c", default=0.0),
+        enclosed=read.flag("enclosed"),
         power_w=read.number("power_w"),
         cost_per_hour=read.number("cost_per_hour", default=0.0),
         clearance=read.choice("clearance", Clearance, default=Clearance.PERSON),
@@ -220,6 +222,12 @@ class _Reader:
         value = self._get(key, [])
         if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
             raise self.wrong(key, "must be a list of texts")
+        return value
+
+    def flag(self, key: str) -> bool:
+        value = self._get(key, False)
+        if not isinstance(value, bool):
+            raise self.wrong(key, "must be true or false")
         return value
 
     def number(self, key: str, *, default: float | None = None, above: float = -1e-9) -> float:

@@ -6,10 +6,11 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
+from fabcoord.printers import machines
 from fabcoord.queue import learning, limits, policy
 from fabcoord.queue.fairshare import JobFacts
 from fabcoord.queue.learning import Learnt
-from fabcoord.queue.match import Offering, Wish
+from fabcoord.queue.match import ENCLOSED, Offering, Wish
 from fabcoord.queue.policy import Policy
 from fabcoord.queue.schedule import Schedule, Waiting
 from fabcoord.store import events
@@ -23,16 +24,20 @@ _MOST_EVENTS = 5000  # behind by more than this, reading everything anew is quic
 _MOVED = 0.03  # learnt lengths that differ by less make no other order
 _HALF_LIVES = 8  # what was used longer ago than this counts less than half a percent
 _REBUILD = ("policy.changed", "training.changed", "group.changed", "member.shares")
+_LOADED = ("printer.configured", "spool.", "batch.")  # what is on a spool may have changed
 
 _WAITING = (
     "SELECT jobs.*, jobs.copies - (SELECT count(DISTINCT copy) FROM attempts"
     "  WHERE job_id = jobs.id AND attempts.state NOT IN ('failed', 'cancelled')) AS copies_left"
 )
-_EVERY_WAITING = f"{_WAITING} FROM jobs WHERE state IN ('queued', 'printing')"
+_GOES_ON = (
+    "NOT EXISTS (SELECT 1 FROM batches WHERE batches.id = batch_id AND paused_at IS NOT NULL)"
+)
+_EVERY_WAITING = f"{_WAITING} FROM jobs WHERE state IN ('queued', 'printing') AND {_GOES_ON}"
 # CROSS JOIN keeps SQLite from going through all that waits to find the few that are named.
 _NAMED_WAITING = (
     f"{_WAITING} FROM json_each(?) AS named CROSS JOIN jobs ON jobs.id = named.value"
-    " WHERE +state IN ('queued', 'printing')"
+    f" WHERE +state IN ('queued', 'printing') AND {_GOES_ON}"
 )
 _USED = (
     "SELECT attempts.id, member_id, attempts.state, attempts.created_at, started_at, ended_at,"
@@ -55,6 +60,8 @@ class Board:
         self.blocked: dict[str, str] = {}  # member -> why nothing more of theirs may start
         # (job, machine model, nozzle) -> why no plan could be made; tried again every minute
         self.misfits: dict[tuple[str, str, float | None], str] = {}
+        # (job, printer) -> why the loaded spool does not do; looked at again with each job's news
+        self.short: dict[tuple[str, str], str] = {}
         self.policy = default
         self.learnt = Learnt()
         self.version = 0
@@ -75,20 +82,22 @@ class Board:
         if at.timestamp() - self._tidied_s >= _TIDY_EVERY_S:
             self._tidied_s = at.timestamp()
             self.misfits.clear()
+            self.short.clear()
             for member in list(self.blocked):  # a new day or week may have begun
                 self._limit(db, member, at)
 
     def wish_of(self, job: Row) -> Wish:
         """What a job's row asks of a printer, training of its member included."""
         models = None if job["machines"] is None else frozenset(json.loads(job["machines"]))
-        if models is not None and self._trained:
-            untrained = {
-                name for name, members in self._trained.items() if job["member_id"] not in members
-            }
-            models -= untrained
+        untrained = frozenset(
+            name for name, members in self._trained.items() if job["member_id"] not in members
+        )
+        tags = frozenset(json.loads(job["tags"]))
+        if job["material"] in self.policy.enclosed_materials:
+            tags |= {ENCLOSED}
         return Wish(
             *(job["machine"], job["material"], job["colour"], job["printer_id"]),
-            *(models, frozenset(json.loads(job["tags"]))),
+            *(models, tags, job["nozzle_mm"], untrained),
         )
 
     def _read_all(self, db: Database, at: datetime) -> None:
@@ -130,6 +139,8 @@ class Board:
                     return
                 if event.kind == "job.forecast":
                     continue
+                if event.kind.startswith(_LOADED):
+                    self.short.clear()
                 if event.job_id:
                     jobs.add(event.job_id)
                 if event.attempt_id:
@@ -216,7 +227,12 @@ def offering_of(printer: Row) -> Offering:
     """What a printer's row has to offer."""
     kept = (printer["id"], printer["name"], printer["machine"])
     tags: list[Any] = json.loads(printer["tags"])
-    return Offering(*kept, printer["material"], printer["colour"], frozenset(tags))
+    if machines.all_machines()[printer["machine"]].enclosed:
+        tags.append(ENCLOSED)
+    return Offering(
+        *(*kept, printer["material"], printer["colour"], frozenset(tags)),
+        *(printer["nozzle_mm"], printer["overdue"]),
+    )
 
 
 def _seconds(text: str) -> float:

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from fabcoord.errors import FabcoordError
-from fabcoord.queue import attempts, hours, printers
+from fabcoord.queue import attempts, hours, printers, spools
 from fabcoord.queue.attempts import GcodeFile
 from fabcoord.queue.board import Board, offering_of
+from fabcoord.queue.match import spool_objection
 from fabcoord.queue.policy import Fuse
 from fabcoord.queue.preparation import Preparation
 from fabcoord.queue.schedule import Waiting
@@ -111,6 +112,7 @@ class _Pass:
     ) -> None:
         self._db, self._preparation, self._board = db, preparation, board
         self._window = window
+        self._left_g = spools.left_in_printers(db)
         self._given: set[str] = set()  # members who got a printer in this pass
         self._gone: set[str] = set()  # jobs that changed since the board looked
         self.pairings: list[Pairing] = []
@@ -122,7 +124,8 @@ class _Pass:
 
         def refuses(job: Waiting) -> bool:
             seen = job.member in self._given or job.id in self._gone
-            return seen or (job.id, *model) in self._board.misfits
+            misfit = (job.id, *model) in self._board.misfits
+            return seen or misfit or (job.id, printer["id"]) in self._board.short
 
         for _ in range(_MOST_MISFITS):
             choice = self._board.schedule.best(
@@ -135,6 +138,12 @@ class _Pass:
             if job is None or job["state"] not in ("queued", "printing"):
                 self._gone.add(choice.id)
                 continue
+            left_g = self._left_g.get(printer["id"])
+            if short := spool_objection(
+                job, printer["name"], left_g, self._board.policy.spool_margin
+            ):
+                self._board.short[choice.id, printer["id"]] = short
+                continue
             reason = self._plan(job, printer)
             if reason is None:
                 self._given.add(choice.member)
@@ -146,8 +155,8 @@ class _Pass:
     def _plan(self, job: Row, printer: Row) -> str | None:
         """Pair the two; returns why that cannot be. A slice that is being made is waited for."""
         try:
-            mesh = self._preparation.mesh_of(self._db, job)
-            plan = self._preparation.plan_for(job, mesh, printer["machine"], printer["nozzle_mm"])
+            meshes = self._preparation.meshes_of(self._db, job)
+            plan = self._preparation.plan_for(job, meshes, printer["machine"], printer["nozzle_mm"])
         except FabcoordError as error:
             return str(error)
         made = row(self._db, "SELECT state, error FROM slices WHERE key = ?", (plan.key,))
@@ -163,6 +172,7 @@ def _free(db: Database) -> list[Row]:
         db,
         "SELECT printers.* FROM printers JOIN agents ON agents.id = agent_id"
         " WHERE state = ? AND deleted_at IS NULL AND revoked_at IS NULL AND NOT draining"
+        " AND overdue = ''"
         # An agent that declined, or let an offer run out, would do so again at once.
         " AND NOT EXISTS (SELECT 1 FROM events WHERE events.printer_id = printers.id"
         "   AND kind = 'attempt.withdrawn' AND at > ?"

@@ -34,8 +34,9 @@ def estimate(
         "request": json.dumps({"scale": asked.get("scale"), "rotation": asked.get("rotation")}),
         "material": asked.get("material") or wishes.get("material"),
         "quality": asked.get("quality") or wishes.get("quality"),
+        "nozzle_mm": asked.get("nozzle_mm"),
     }
-    plan = preparation.plan_first(job, mesh, [(one, None) for one in here])
+    plan = preparation.plan_first(job, [mesh], [(one, None) for one in here])
     made = preparation.slices.ensure(db, plan)
     if made.state == "failed":
         raise Unprocessable(made.error)

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import fcntl
 import heapq
+import json
 import logging
 import math
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from fabcoord.queue import hours
+from fabcoord.queue import hours, spools
 from fabcoord.queue.board import Board, offering_of
 from fabcoord.queue.learning import Learnt
-from fabcoord.queue.match import Offering, Wish, why_not
+from fabcoord.queue.match import Offering, Wish, spool_objection, why_not
 from fabcoord.queue.policy import Hours, Policy
 from fabcoord.queue.schedule import Schedule, Waiting
 from fabcoord.store.database import Row, Store, row, rows
@@ -120,12 +121,14 @@ def refresh(store: Store, board: Board, at: datetime | None = None) -> None:
     with store.reading() as db:
         board.follow(db, moment)
         machines = rows(db, "SELECT * FROM printers WHERE deleted_at IS NULL")
+        left_g = spools.left_in_printers(db)
         free_in_s = _free_in_s(db, machines, board.learnt)
         known = {
             item["id"]: item
             for item in rows(
                 db,
-                "SELECT id, position, expected_start, expected_end, reason FROM jobs"
+                "SELECT id, position, expected_start, expected_end, reason, estimate, copies,"
+                " misfits FROM jobs"
                 " WHERE state = 'queued'",
             )
         }
@@ -137,13 +140,13 @@ def refresh(store: Store, board: Board, at: datetime | None = None) -> None:
     expected = forecast(
         board.schedule.copy(), offerings, free_in_s, moment, board.policy.hours, board.learnt
     )
-    explain = _Explainer(board, machines, moment)
+    explain = _Explainer(board, machines, left_g, moment)
     changes = []
     for place, job in enumerate(waiting, start=1):
         guess = expected.get(job.id)
         start = _told(moment, guess.start_s) if guess else None
         end = _told(moment, guess.end_s) if guess else None
-        reason = explain.why(job, guess)
+        reason = explain.why(job, guess, known[job.id])
         before = known[job.id]
         if (place, start, end, reason) != (
             *(before["position"], before["expected_start"], before["expected_end"]),
@@ -191,14 +194,18 @@ class Forecaster:
 class _Explainer:
     """Finds the words for why a job waits; the same wish is looked at once."""
 
-    def __init__(self, board: Board, machines: Sequence[Row], at: datetime) -> None:
-        self._board, self._machines = board, machines
+    def __init__(
+        self, board: Board, machines: Sequence[Row], left_g: Mapping[str, float], at: datetime
+    ) -> None:
+        self._board, self._machines, self._left_g = board, machines, left_g
         self._window = hours.window(board.policy.hours, at)
-        self._known: dict[Wish, str] = {}
+        self._known: dict[tuple[Wish, str], str] = {}
 
-    def why(self, job: Waiting, guess: Expected | None) -> str:
+    def why(self, job: Waiting, guess: Expected | None, asked: Row) -> str:
         if blocked := self._board.blocked.get(job.member):
             return f"Waits: {blocked}"
+        if short := self._why_short(job, asked):
+            return short
         any_length = self._window.night or (self._window.marked and job.overnight)
         if not any_length and job.facts.copy_s > self._window.left_s:
             hours_words = f"{job.facts.copy_s / 3600.0:.1f} h"
@@ -210,19 +217,46 @@ class _Explainer:
             return f"Takes {hours_words} and would not end before the lab closes: waits for then."
         if guess is not None:
             return "Waits for a printer."
-        if job.wish not in self._known:
-            self._known[job.wish] = why_it_waits(job.wish, self._machines)
-        return self._known[job.wish]
+        key = job.wish, asked["misfits"]
+        if key not in self._known:
+            misfits = json.loads(asked["misfits"])
+            self._known[key] = why_it_waits(job.wish, self._machines, misfits)
+        return self._known[key]
+
+    def _why_short(self, job: Waiting, asked: Row) -> str | None:
+        """Why no spool that is loaded does, where that is all that is in the way."""
+        if not self._left_g:
+            return None
+        able = [one for one in self._machines if why_not(job.wish, offering_of(one)) is None]
+        margin = self._board.policy.spool_margin
+        short = [
+            spool_objection(asked, one["name"], self._left_g.get(one["id"]), margin) for one in able
+        ]
+        return f"Waits: {' '.join(str(one) for one in short[:3])}" if short and all(short) else None
 
 
-def why_it_waits(wish: Wish, machines: Sequence[Row]) -> str:
-    """One sentence for a job that no printer in reach can take."""
+def why_it_waits(
+    wish: Wish, machines: Sequence[Row], misfits: Mapping[str, str] | None = None
+) -> str:
+    """One sentence for a job that no printer in reach can take.
+
+    Args:
+        misfits: why machine models cannot print the part, where that is known.
+    """
     refusals = [why_not(wish, offering_of(printer)) for printer in machines]
     if all(refusals):
-        several = " ".join(dict.fromkeys(str(one) for one in refusals[:5]))
-        return f"No printer of this lab can take it: {several}"
+        told = dict.fromkeys(
+            (misfits or {}).get(printer["machine"], str(refusal))
+            for printer, refusal in zip(machines, refusals, strict=True)
+        )
+        return f"No printer of this lab can take it: {' '.join(list(told)[:5])}"
     able = [one for one, refusal in zip(machines, refusals, strict=True) if refusal is None]
     states = [f"{one['name']} is {one['state'].replace('_', ' ')}" for one in able]
+    states += [
+        f"{one['name']} waits for maintenance: {one['overdue']}"
+        for one in machines
+        if one["overdue"] and why_not(wish, replace(offering_of(one), overdue="")) is None
+    ]
     if all(one["state"] in ("idle", "busy", "awaiting_clearance") for one in able):
         return "Waits for a printer; it is too far off to say when."
     return f"Waits until a printer is back: {', '.join(states[:5])}."

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fabcoord.designs import library, visibility
+from fabcoord.designs import library
 from fabcoord.designs.licences import AS_SHIPPED, PrintRules
-from fabcoord.errors import BadInput, Conflict, NotFound, Stale
+from fabcoord.errors import BadInput, Conflict, NotAllowed, NotFound, Stale
 from fabcoord.members.roles import Member, Permission
 from fabcoord.printers import machines
-from fabcoord.queue import attempts, limits, policy, printers, terms
+from fabcoord.queue import attempts, charge_codes, limits, policy, printers, terms
 from fabcoord.queue.preparation import Preparation
+from fabcoord.queue.sight import as_seen_by as as_seen_by
 from fabcoord.queue.states import JobEvent, JobState
 from fabcoord.queue.transitions import move_job
 from fabcoord.slicing.placement import Placement
@@ -34,34 +35,52 @@ VERBS: dict[str, tuple[JobEvent, Permission]] = {
 }
 
 
-def create(db: Database, preparation: Preparation, member: Member, asked: dict[str, Any]) -> str:
-    """Ask for prints; returns the job's id. The file may still be being checked."""
+def create(
+    db: Database,
+    preparation: Preparation,
+    member: Member,
+    asked: dict[str, Any],
+    *,
+    batch_id: str | None = None,
+    parts: list[dict[str, Any]] | None = None,
+) -> str:
+    """Ask for prints; returns the job's id. The file may still be being checked.
+
+    Args:
+        asked: in the shape of the API.
+        batch_id: of the batch that it belongs to.
+        parts: where several parts share a plate: each with ``design_id``, ``file_id``,
+            ``copies``, ``scale``, ``rotation``; the first is what ``asked`` names.
+    """
     member.require(Permission.PRINT)
     _, rules = policy.current(db, preparation.default)
     if full := limits.why_no_more_queued(db, rules, member.id):
         raise Conflict(full, hint="Wait until one of them has been printed, or cancel one.")
-    design = library.get(db, asked["design_id"], member)
-    revision = asked.get("revision")
-    if revision is None:
-        revision = design["revision"]["number"]
-    file = _choose_file(db, design["id"], revision, asked.get("file_id"))
+    file = file_of(db, member, asked)
     wanted = _checked(db, asked)
-    terms.refuse(db, member.id, asked, preparation.print_rules)
+    if wanted["charge_code"]:
+        charge_codes.require(db, member, wanted["charge_code"])
+    for part in parts or [asked]:
+        terms.refuse(db, member.id, asked | part, preparation.print_rules)
     if file["format"] == "gcode" and not wanted["machine"] and not wanted["printer_id"]:
         wanted["machine"] = _machine_of_gcode(db, preparation, file["sha256"])
     job_id = new_id()
     db.conn.execute(
         "INSERT INTO jobs (id, member_id, design_id, revision, file_id, state, reason, copies,"
         " request, machine, material, quality, colour, printer_id, due_at, charge_code, note,"
-        " tags, overnight, created_at, updated_at)"
+        " tags, overnight, nozzle_mm, batch_id, created_at, updated_at)"
         " VALUES (?, ?, ?, ?, ?, 'checking', 'The file is being checked.',"
-        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
-            *(job_id, member.id, design["id"], revision, file["id"], wanted["copies"]),
-            json.dumps({name: wanted[name] for name in ("scale", "rotation", "purpose")}),
+            *(job_id, member.id, file["design_id"], file["revision"], file["id"], wanted["copies"]),
+            json.dumps(
+                {name: wanted[name] for name in ("scale", "rotation", "purpose")}
+                | ({"parts": parts} if parts else {})
+            ),
             *(wanted["machine"], wanted["material"], wanted["quality"], wanted["colour"]),
             *(wanted["printer_id"], wanted["due_at"], wanted["charge_code"], wanted["note"]),
-            *(json.dumps(wanted["tags"]), int(wanted["overnight"]), now(), now()),
+            *(json.dumps(wanted["tags"]), int(wanted["overnight"]), wanted["nozzle_mm"]),
+            *(batch_id, now(), now()),
         ),
     )
     emit(db, "job.created", job_id=job_id, member_id=member.id, actor=member.name)
@@ -76,21 +95,31 @@ def act(
     job_id: str,
     verb: str,
     reason: str = "",
+    *,
+    present: bool = False,
 ) -> None:
-    """Do one of the `VERBS`. Raises Conflict, naming the present state, where it does not apply."""
+    """Do one of the `VERBS`. Raises Conflict, naming the present state, where it does not apply.
+
+    Args:
+        reason: a message to the job's member, where somebody else does it.
+        present: the member stands at the kiosk, as their badge showed.
+    """
     event, permission = VERBS[verb]
     job = get_row(db, job_id)
     if job["member_id"] != member.id or permission is not Permission.PRINT:
         member.require(Permission.RUN_PRINTERS)
+    if verb == "release" and not present:
+        _require_presence(db, preparation, member)
     said = f"{member.name}: {reason}" if reason else f"By {member.name}."
     move_job(db, job_id, event, said, actor=member.name)
+    if reason and job["member_id"] != member.id:
+        _keep(db, job_id, message={"text": reason, "by": member.name, "at": now(), "verb": verb})
     if verb == "retry":
         db.conn.execute("UPDATE jobs SET retried_at = ? WHERE id = ?", (now(), job_id))
     if verb == "approve":
         db.conn.execute("UPDATE jobs SET approved = 1 WHERE id = ?", (job_id,))
     if verb == "release":
-        released = json.loads(job["request"]) | {"released": True}
-        db.conn.execute("UPDATE jobs SET request = ? WHERE id = ?", (json.dumps(released), job_id))
+        _keep(db, job_id, released=True)
     if event in (JobEvent.CANCEL, JobEvent.REJECT):
         preparation.abandon(db, job)
         for attempt in rows(db, "SELECT * FROM attempts WHERE job_id = ?", (job_id,)):
@@ -118,6 +147,8 @@ def update(
         changes = changes | {"due_at": _due(changes["due_at"])}
     if changes.get("class"):
         member.require(Permission.RUN_PRINTERS)
+    if changes.get("charge_code"):
+        charge_codes.require(db, member, changes["charge_code"])
     changed = row(
         db,
         "UPDATE jobs SET version = version + 1, updated_at = :now,"
@@ -206,23 +237,20 @@ def get_row(db: Database, job_id: str) -> Row:
     return found
 
 
-def as_seen_by(
-    db: Database, viewer: Member | None, found: list[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """Jobs, or what tells of one, without what they print where ``viewer`` may not see that.
+def _require_presence(db: Database, preparation: Preparation, member: Member) -> None:
+    _, rules = policy.current(db, preparation.default)
+    if rules.release == "badge" and not member.may(Permission.RUN_PRINTERS):
+        raise NotAllowed(
+            "In this lab a print is released by who stands before the printer.",
+            hint="Hold your badge to the reader of the screen in the room.",
+        )
 
-    Takes and gives dicts with ``id`` and ``title`` of jobs in the shape of the API. A job's own
-    member always sees it.
-    """
-    seen = []
-    for job in found:
-        design = row(db, "SELECT * FROM designs WHERE id = ?", (job["design_id"],))
-        is_own = viewer is not None and viewer.name == job["member"]
-        if is_own or design is None or visibility.may_see(viewer, design):
-            seen.append(job)
-        else:
-            seen.append(visibility.hide_title(job))
-    return seen
+
+def _keep(db: Database, job_id: str, **more: Any) -> None:
+    """Add to what is kept of the request."""
+    db.conn.execute(
+        "UPDATE jobs SET request = json_patch(request, ?) WHERE id = ?", (json.dumps(more), job_id)
+    )
 
 
 def _now_paid(db: Database, job: Row, rules: PrintRules) -> None:
@@ -235,6 +263,16 @@ def _now_paid(db: Database, job: Row, rules: PrintRules) -> None:
     db.conn.execute("UPDATE jobs SET approved = 0 WHERE id = ?", (job["id"],))
     if job["state"] == JobState.QUEUED:
         move_job(db, job["id"], JobEvent.HOLD, f"{objection.reason} Release it to ask staff.")
+
+
+def file_of(db: Database, member: Member, asked: dict[str, Any]) -> dict[str, Any]:
+    """The file that a request means, with its ``design_id`` and ``revision``."""
+    design = library.get(db, asked["design_id"], member)
+    revision = asked.get("revision")
+    if revision is None:
+        revision = design["revision"]["number"]
+    file = _choose_file(db, design["id"], revision, asked.get("file_id"))
+    return file | {"design_id": design["id"], "revision": revision}
 
 
 def _choose_file(
@@ -296,6 +334,9 @@ def _checked(db: Database, asked: dict[str, Any]) -> dict[str, Any]:
         )
     if wanted["printer_id"]:
         printers.get(db, wanted["printer_id"])
+    nozzle_mm = asked.get("nozzle_mm")
+    if nozzle_mm is not None and not 0.05 <= nozzle_mm <= 5:
+        raise BadInput("A nozzle is 0.05 to 5 mm wide.", fields={"nozzle_mm": "0.05 to 5"})
     copies = 1 if asked.get("copies") is None else asked["copies"]
     if not 1 <= copies <= MOST_COPIES:
         raise BadInput(f"copies is 1 to {MOST_COPIES}.", fields={"copies": "out of range"})
@@ -311,6 +352,7 @@ def _checked(db: Database, asked: dict[str, Any]) -> dict[str, Any]:
         "note": asked.get("note") or "",
         "tags": sorted(set(asked.get("tags") or [])),
         "overnight": bool(asked.get("overnight")),
+        "nozzle_mm": nozzle_mm,
     }
 
 
@@ -330,7 +372,7 @@ def _shape(db: Database, job: Row) -> dict[str, Any]:
         *("id", "design_id", "revision", "file_id", "member", "state", "reason", "copies"),
         *("copies_done", "position", "expected_start", "expected_end", "created_at", "due_at"),
         *("charge_code", "machine", "material", "quality", "colour", "note", "version"),
-        *("class", "forecast_at"),
+        *("class", "forecast_at", "nozzle_mm", "batch_id"),
     )
     tries = attempts.of_job(db, job["id"])
     live = [item for item in tries if item["state"] not in ("finished", "failed", "cancelled")]
@@ -345,6 +387,8 @@ def _shape(db: Database, job: Row) -> dict[str, Any]:
         "scale": request.get("scale", 1.0),
         "rotation": request.get("rotation", [0.0, 0.0, 0.0]),
         "purpose": request.get("purpose", "personal"),
+        "parts": request.get("parts"),
+        "message": request.get("message"),
         "estimate": estimate or None,
         "printer_id": live[0]["printer_id"] if live else job["printer_id"],
         "attempts": tries,

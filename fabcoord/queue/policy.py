@@ -110,6 +110,8 @@ class Policy:
         visibility: whose jobs a member sees with names: ``everyone`` or ``own``.
         training: machine models that only members trained on them may use.
         spool_margin: a spool is enough when it holds this times what the print needs.
+        enclosed_materials: materials that only enclosed printers get.
+        badge_pin: whether a badge at the kiosk needs its member's PIN as well.
     """
 
     approval: str = "none"
@@ -124,6 +126,8 @@ class Policy:
     training: list[str] = field(default_factory=list)
     semester_starts: list[str] = field(default_factory=lambda: ["03-01", "09-01"])
     spool_margin: float = 1.05
+    enclosed_materials: list[str] = field(default_factory=list)
+    badge_pin: bool = False
 
 
 _CHOICES = {

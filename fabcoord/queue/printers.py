@@ -329,6 +329,8 @@ def _shape(db: Database, found: Row) -> dict[str, Any]:
         "nozzle_mm": found["nozzle_mm"],
         "tags": json.loads(found["tags"]),
         "spool_id": value(db, "SELECT id FROM spools WHERE printer_id = ?", (found["id"],)),
+        "machine_h": round(found["machine_s"] / 3600.0, 2),
+        "maintenance_due": found["overdue"] or None,
         "agent_id": found["agent_id"],
         "camera_url": found["camera_url"],
         "last_seen_at": found["last_seen_at"],

@@ -63,6 +63,14 @@ def loaded(db: Database, printer_id: str) -> Row | None:
     return row(db, f"{_WITH_LEFT} WHERE printer_id = ?", (printer_id,))
 
 
+def left_in_printers(db: Database) -> dict[str, float]:
+    """What the spool in each printer will have left, in g, when what prints has ended."""
+    if row(db, "SELECT 1 FROM spools WHERE printer_id IS NOT NULL") is None:
+        return {}
+    found = rows(db, f"{_WITH_LEFT} WHERE printer_id IS NOT NULL")
+    return {one["printer_id"]: one["free_mg"] / 1000 for one in found}
+
+
 def create(db: Database, member: Member, given: dict[str, Any]) -> str:
     """Add a spool; returns its id.
 

@@ -7,7 +7,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,13 +15,15 @@ from typing import Any
 from fabcoord.errors import FabcoordError, Unprocessable
 from fabcoord.printers import machines
 from fabcoord.printers.machines import MachineModel, Vector
-from fabcoord.slicing import presets
+from fabcoord.slicing import plates, presets
 from fabcoord.slicing.engine import Cancelled, Engine, SliceRequest
 from fabcoord.slicing.estimates import estimate
 from fabcoord.slicing.gate import GateReport, vet
 from fabcoord.slicing.gcode import GcodeInfo, read_info
-from fabcoord.slicing.keys import slice_key
+from fabcoord.slicing.keys import plate_key, slice_key
 from fabcoord.slicing.placement import Placement, fits
+from fabcoord.slicing.plates import Part
+from fabcoord.slicing.presets import Preset
 from fabcoord.slicing.vetting import vet_apart
 from fabcoord.store.blobs import BlobStore
 from fabcoord.store.database import Row, Store, row, value
@@ -50,6 +52,7 @@ class Plan:
     machine: str
     preset_id: str
     placement: Placement
+    parts: tuple[Part, ...] = ()  # of a plate; the mesh is then the first of them
 
     def to_json(self) -> str:
         return json.dumps(
@@ -59,6 +62,7 @@ class Plan:
                 "preset_id": self.preset_id,
                 "scale": self.placement.scale,
                 "rotation_deg": self.placement.rotation_deg,
+                "parts": plates.to_json(self.parts),
             }
         )
 
@@ -119,9 +123,33 @@ class Slices:
         preset = presets.resolve(model, quality, material, nozzle_mm)
         if reason := fits(size_mm, placement, model, preset.skirt_mm):
             raise Unprocessable(reason, hint="Scale it down, turn it, or split it.")
+        if reason := too_hot(preset, model):
+            raise Unprocessable(reason, hint="Choose another material, or another machine.")
         version = self._engine.version()
         key = slice_key(mesh_sha256, placement, preset.sha256, self._engine.name, version)
         return Plan(key, mesh_sha256, machine_id, preset.info.id, placement)
+
+    def plan_plate(
+        self,
+        parts: Sequence[tuple[Part, Vector]],
+        machine_id: str,
+        *,
+        quality: str,
+        material: str,
+        nozzle_mm: float | None = None,
+    ) -> Plan:
+        """The same for several parts, each with the size of its mesh in mm, on one plate."""
+        for part, size_mm in parts:
+            single = self.plan(
+                part.mesh_sha256, size_mm, machine_id, quality=quality, material=material,
+                nozzle_mm=nozzle_mm, placement=part.placement,
+            )  # fmt: skip
+        together = plates.gathered(part for part, _ in parts)
+        preset = presets.resolve_id(single.preset_id)
+        key = plate_key(together, preset.sha256, self._engine.name, self._engine.version())
+        return Plan(
+            key, together[0].mesh_sha256, machine_id, single.preset_id, Placement(), together
+        )
 
     def plan_gcode(self, gcode_sha256: str, machine_id: str) -> Plan:
         """Work out how to take G-code that somebody else sliced: it only has to be vetted."""
@@ -191,6 +219,10 @@ class Slices:
                 machine=model,
                 preset=preset,
                 placement=Placement(request["scale"], (x, y, z)),
+                parts=tuple(
+                    (self._blobs.path(part.mesh_sha256), part)
+                    for part in plates.from_json(request.get("parts") or [])
+                ),
             ),
             out,
             cancelled=stopped,
@@ -240,6 +272,20 @@ def _is_to_be_made_again(db: Database, known: Row, machine_id: str) -> bool:
     if known["state"] == "failed":
         return known["error_slug"] in _WORTH_RETRYING
     return known["state"] == "done" and not is_vetted(db, known["gcode_sha256"], machine_id)
+
+
+def too_hot(preset: Preset, model: MachineModel) -> str | None:
+    """Why this machine cannot print this material: the heat that it needs; None when it can."""
+    for wanted_c, most_c, what in (
+        (preset.hotend_c, model.max_hotend_c, "nozzle"),
+        (preset.bed_c, model.max_bed_c, "bed"),
+    ):
+        if wanted_c > most_c:
+            return (
+                f"{preset.info.material} needs {wanted_c:g} °C at the {what}, and {model.name} may"
+                f" have {most_c:g} °C."
+            )
+    return None
 
 
 def get(db: Database, key: str) -> Slice:

@@ -10,12 +10,13 @@ from typing import Protocol
 from fabcoord.printers.machines import MachineModel
 from fabcoord.slicing.gcode import GcodeInfo
 from fabcoord.slicing.placement import Placement
+from fabcoord.slicing.plates import Part
 from fabcoord.slicing.presets import Preset
 
 
 @dataclass(frozen=True, slots=True)
 class SliceRequest:
-    """One mesh to be sliced for one machine.
+    """One mesh, or a plate of several, to be sliced for one machine.
 
     ``mesh`` is an STL in millimetres (the normalised mesh that the check writes), whatever its
     file is called. Projects (3MF) are never given to a slicer: they may carry settings, G-code
@@ -26,6 +27,7 @@ class SliceRequest:
     machine: MachineModel
     preset: Preset
     placement: Placement = field(default_factory=Placement)
+    parts: tuple[tuple[Path, Part], ...] = ()  # of a plate, instead of ``mesh`` and ``placement``
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,8 @@ from fabcoord.slicing.bundles import Bundle, find_bundle
 from fabcoord.slicing.conditions import holds
 from fabcoord.slicing.locate import profile_directories
 
+_HOTEND = ("temperature", "first_layer_temperature")
+_BED = ("bed_temperature", "first_layer_bed_temperature")
 DEFAULT_FILAMENT_COST_PER_KG = 25.0  # where a filament preset names no price
 
 # What only the slicer's own preset menus use. `printer_model` is not among them: start G-code
@@ -67,6 +69,8 @@ class Preset:
     density_g_cm3: float
     filament_cost_per_kg: float
     skirt_mm: float  # how far skirt and brim reach beyond the part
+    hotend_c: float  # the hottest that it asks of the nozzle
+    bed_c: float  # and of the bed
 
 
 def resolve(
@@ -111,6 +115,8 @@ def resolve(
         density_g_cm3=density,
         filament_cost_per_kg=_number(settings, "filament_cost") or DEFAULT_FILAMENT_COST_PER_KG,
         skirt_mm=_skirt(settings, nozzle),
+        hotend_c=max(_number(settings, name) for name in _HOTEND),
+        bed_c=max(_number(settings, name) for name in _BED),
     )
 
 

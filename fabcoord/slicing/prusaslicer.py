@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from fabcoord.errors import SlicerMissing, SlicingFailed
+from fabcoord.slicing import plates
 from fabcoord.slicing.engine import Cancelled, SliceRequest, SliceResult
 from fabcoord.slicing.gcode import read_info
 from fabcoord.slicing.locate import slicer_binary
@@ -20,6 +21,7 @@ _PROGRESS = re.compile(r"^(\d{1,3}) => (.+)$")
 _VERSION = re.compile(r"PrusaSlicer-(\S+)")
 
 # What the slicer says, what it means, and what to do. Seen with 2.5.0.
+_NO_ROOM = "could not fit on the bed"
 _MEANINGS = (
     (
         "No layers were detected",
@@ -27,7 +29,7 @@ _MEANINGS = (
         "Check its units: a file in metres or inches needs scaling.",
     ),
     (
-        "could not fit on the bed",
+        _NO_ROOM,
         "The slicer could not lay the part on the bed: it is too large, or its mesh is damaged.",
         "Check its size; then scale it down, or repair the mesh.",
     ),
@@ -101,12 +103,15 @@ class PrusaSlicer:
         """Slice one mesh; see `Engine.slice`."""
         version = self.version()
         cwd.mkdir(parents=True, exist_ok=True)
-        _refuse_projects(request.mesh)
+        for mesh in [path for path, _ in request.parts] or [request.mesh]:
+            _refuse_projects(mesh)
         # The slicer chooses its reader by the ending, and blobs have none.
         mesh, preset, gcode = cwd / "model.stl", cwd / "preset.ini", cwd / "out.gcode"
         for left_over in (mesh, gcode):
             left_over.unlink(missing_ok=True)
-        mesh.symlink_to(request.mesh.resolve())
+        names = self._plate(request, cwd, cancelled)
+        if not names:
+            mesh.symlink_to(request.mesh.resolve())
         preset.write_text(request.preset.ini, "utf-8")
 
         furthest = 0.0
@@ -119,7 +124,7 @@ class PrusaSlicer:
                 progress(furthest, step[2])
 
         done = run(
-            [self.binary or slicer_binary(), *_arguments(request)],
+            [self.binary or slicer_binary(), *_arguments(request, names)],
             cwd=cwd,
             limits=self.limits,
             cancelled=cancelled,
@@ -128,26 +133,37 @@ class PrusaSlicer:
         if done.ended_by == "cancelled":
             raise Cancelled
         if done.ended_by == "wall" or done.returncode != 0 or not gcode.is_file():
-            _fail(done, self.limits)
+            _fail(done, self.limits, is_plate=bool(names))
         info = read_info(gcode)
         # Exit code 0 is not success: the times come last, so a file with them is complete.
         if info.duration_s is None or info.length_mm in (None, 0.0):
             _fail(done, self.limits)
         return SliceResult(gcode, info, self.name, version, done.wall_s)
 
+    def _plate(self, request: SliceRequest, cwd: Path, cancelled: Callable[[], bool]) -> list[str]:
+        """The files of a plate, each part turned as it was asked for; none for a single mesh."""
 
-def _arguments(request: SliceRequest) -> list[str]:
+        def bake(arguments: list[str]) -> None:
+            done = run(
+                [self.binary or slicer_binary(), *arguments],
+                cwd=cwd,
+                limits=self.limits,
+                cancelled=cancelled,
+            )
+            if done.ended_by == "cancelled":
+                raise Cancelled
+            if done.returncode != 0:
+                _fail(done, self.limits)
+
+        return plates.lay_out(request.parts, cwd, bake)
+
+
+def _arguments(request: SliceRequest, names: list[str]) -> list[str]:
     x, y = request.machine.centre_mm
     arguments = ["--load", "preset.ini", "--center", f"{x:g},{y:g}"]
-    placement = request.placement
-    # Applied in this order. Left out where they change nothing.
-    if placement.scale != 1:
-        arguments += ["--scale", f"{placement.scale:.6g}"]
-    for option, degrees in zip(
-        ("--rotate-x", "--rotate-y", "--rotate"), placement.rotation_deg, strict=True
-    ):
-        if degrees % 360:
-            arguments += [option, f"{degrees % 360:g}"]
+    if names:  # arranged by the slicer itself, around the middle
+        return [*arguments, "--merge", "--export-gcode", "-o", "out.gcode", *names]
+    arguments += plates.turn_options(request.placement)
     return [*arguments, "--export-gcode", "-o", "out.gcode", "model.stl"]
 
 
@@ -161,9 +177,14 @@ def _refuse_projects(mesh: Path) -> None:
         )
 
 
-def _fail(done: Completed, limits: Limits) -> NoReturn:
+def _fail(done: Completed, limits: Limits, *, is_plate: bool = False) -> NoReturn:
     """Say in plain words why there is no G-code."""
     said = f"{done.stderr}\n{done.stdout}"
+    if is_plate and _NO_ROOM in said:
+        raise SlicingFailed(
+            "These parts do not fit on one plate together.",
+            hint="Ask for fewer of them, or for each by itself.",
+        )
     for words, meaning, hint in _MEANINGS:
         if words in said:
             raise SlicingFailed(meaning, hint=hint)

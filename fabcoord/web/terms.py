@@ -59,7 +59,7 @@ def validate() -> Response:
 def ticket(job_id: str) -> Response:
     """What lies beside the print when it is handed over: what it is, whose, on which terms."""
     with lab().store.reading() as db:
-        job = jobs.get(db, job_id)
+        (job,) = jobs.as_seen_by(db, member(), [jobs.get(db, job_id)])
         said = of_job(db, job)
     if said is None:
         raise NotFound("The design of this job is gone.")

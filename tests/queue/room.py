@@ -24,7 +24,7 @@ from fabcoord.errors import Conflict
 from fabcoord.members import accounts
 from fabcoord.members.roles import Member, Role
 from fabcoord.printers import machines
-from fabcoord.queue import agents, attempts, jobs, printers, spool_use
+from fabcoord.queue import agents, attempts, batches, jobs, printers, spool_use, upkeep
 from fabcoord.queue.agents import Agent
 from fabcoord.queue.board import Board
 from fabcoord.queue.dispatch import dispatch
@@ -87,6 +87,9 @@ class Room:
         self.store.subscribe("slice.done", self.preparation.on_slice_ended)
         self.store.subscribe("slice.failed", self.preparation.on_slice_ended)
         spool_use.subscribe(self.store)
+        self.store.subscribe("job.queued", batches.on_job_queued)
+        for ended in ENDED:
+            self.store.subscribe(f"attempt.{ended}", upkeep.on_attempt_ended)
         with self.store.writing() as db:
             self.staff = accounts.create(db, "Ada", Role.STAFF)
             self.ben = accounts.create(db, "Ben", Role.MEMBER)

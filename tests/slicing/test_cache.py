@@ -161,7 +161,8 @@ def test_what_another_try_may_mend_is_tried_again(lab: Lab, error: Exception) ->
 def test_when_a_machine_is_defined_anew_its_slices_pass_the_gate_again(
     lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = lab.made(lab.plan())
+    plan = lab.plan()
+    made = lab.made(plan)
     with lab.store.reading() as db:
         assert cache.is_vetted(db, str(made.gcode_sha256), "demo")
         assert not cache.is_vetted(db, str(made.gcode_sha256), "prusa_mini")
@@ -169,9 +170,11 @@ def test_when_a_machine_is_defined_anew_its_slices_pass_the_gate_again(
     monkeypatch.setattr(machines, "machine", lambda _id: cooler)
     with lab.store.reading() as db:
         assert not cache.is_vetted(db, str(made.gcode_sha256), "demo")
-    again = lab.made(lab.plan())
+    again = lab.made(plan)
     assert again.state == "failed"
     assert "200" in again.error
+    with pytest.raises(Unprocessable, match="215 °C at the nozzle, and Demo printer may have 150"):
+        lab.plan()
 
 
 def test_a_slice_that_was_abandoned_is_not_written_and_can_be_asked_for_again(lab: Lab) -> None:
