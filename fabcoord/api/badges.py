@@ -57,7 +57,7 @@ def of_member(member_id: str) -> Any:
 def give(member_id: str, body: dict[str, Any]) -> Any:
     with lab().store.writing(durable=True) as db:
         known.give(db, member(), member_id, body["badge"], body["label"])
-        return page(known.of_member(db, member_id), None)
+        return {"items": known.of_member(db, member_id), "next": None}
 
 
 @badges.route_to(
