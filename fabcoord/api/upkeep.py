@@ -1,4 +1,4 @@
-"""Charge codes, and the maintenance of printers: what staff keep in order."""
+"""/printers/…/upkeep: machine hours, maintenance that is due, and what was done."""
 
 from __future__ import annotations
 
@@ -8,21 +8,13 @@ from marshmallow import Schema, fields, validate
 
 from fabcoord.api.access import member
 from fabcoord.api.context import lab
-from fabcoord.api.routing import Resource, page
+from fabcoord.api.routing import Resource
 from fabcoord.members.roles import Permission
-from fabcoord.queue import charge_codes as codes
 from fabcoord.queue import upkeep as care
 
 upkeep = Resource("upkeep", __name__)
 
 _short = validate.Length(max=200)
-
-
-class ChargeCode(Schema):
-    title = fields.String(load_default="", validate=_short)
-    budget = fields.Float(allow_none=True, load_default=None)
-    members = fields.List(fields.String(validate=_short), load_default=list)
-    groups = fields.List(fields.String(validate=_short), load_default=list)
 
 
 class MaintenanceTask(Schema):
@@ -33,36 +25,6 @@ class MaintenanceTask(Schema):
 class MaintenanceEntry(Schema):
     task_id = fields.String(allow_none=True, load_default=None, validate=_short)
     note = fields.String(load_default="", validate=validate.Length(max=2000))
-
-
-@upkeep.route_to(
-    "GET", "/charge-codes", Permission.READ, "Charge codes that one may use, with what is left",
-    answer="ChargeCode[]",
-)  # fmt: skip
-def list_codes() -> Any:
-    with lab().store.reading() as db:
-        return page(codes.everything(db, member()), None)
-
-
-@upkeep.route_to(
-    "PUT", "/charge-codes/<code>", Permission.MANAGE_MEMBERS, "Make or change a charge code",
-    body=ChargeCode, answer="ChargeCode",
-)  # fmt: skip
-def save_code(code: str, body: dict[str, Any]) -> Any:
-    with lab().store.writing(durable=True) as db:
-        codes.save(db, member(), code, **body)
-        wanted = " ".join(code.split()).casefold()
-        return next(
-            one for one in codes.everything(db, member()) if one["code"].casefold() == wanted
-        )
-
-
-@upkeep.route_to(
-    "DELETE", "/charge-codes/<code>", Permission.MANAGE_MEMBERS, "Close a charge code", status=204
-)
-def close_code(code: str) -> Any:
-    with lab().store.writing(durable=True) as db:
-        codes.close(db, member(), code)
 
 
 @upkeep.route_to(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -33,29 +32,6 @@ _WITH_LEFT = (
     "  FROM spool_uses JOIN attempts ON attempts.id = attempt_id GROUP BY spool_id)"
     " AS uses ON uses.spool_id = spools.id"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Need:
-    """What one copy takes from a spool."""
-
-    mass_g: float
-    margin: float = 1.05  # the spool holds enough when it holds this times ``mass_g``
-
-
-def objection(db: Database, printer_id: str, need: Need) -> str | None:
-    """Why the spool in a printer does not do for one copy, in one sentence; None when it does.
-
-    A printer of which nobody said what spool is in it objects to nothing.
-    """
-    spool = loaded(db, printer_id)
-    if spool is None or spool["free_mg"] >= need.mass_g * need.margin * 1000:
-        return None
-    left_g = max(0.0, spool["free_mg"] / 1000)
-    return (
-        f"The spool in {spool['printer']} has {left_g:.0f} g left and the print takes"
-        f" {need.mass_g:.0f} g. Ask for another spool to be loaded."
-    )
 
 
 def loaded(db: Database, printer_id: str) -> Row | None:

@@ -1,72 +1,43 @@
-"""Charge codes: who may use them, and what becomes of a print that goes over the budget."""
+"""Charge codes when a print is asked for: there has to be such a code, and for this member."""
 
 from __future__ import annotations
 
-from typing import Any
+import json
 
 import pytest
 
-from fabcoord.errors import BadInput, Conflict, NotAllowed
-from fabcoord.queue import charge_codes, entitlements
-from tests.queue.room import Pi, Room
-from tests.queue.test_policy import ADMIN
+from fabcoord.errors import BadInput, NotAllowed
+from fabcoord.queue import jobs
+from fabcoord.store.values import now
+from tests.queue.room import Room
 
 
-def save(room: Room, code: str, **given: Any) -> None:
+def save(room: Room, name: str, *members: str, closed: bool = False) -> None:
     with room.store.writing() as db:
-        charge_codes.save(db, ADMIN, code, **given)
+        db.conn.execute(
+            "INSERT INTO charge_codes (name, members, created_at, closed_at) VALUES (?, ?, ?, ?)",
+            (name, json.dumps(members) if members else None, now(), now() if closed else None),
+        )
 
 
-def cost(room: Room, each: float) -> None:
-    """Slices cost so much from now on."""
-    with room.store.writing() as db:
-        db.conn.execute("UPDATE slices SET estimate = json_set(estimate, '$.cost', ?)", (each,))
-
-
-def test_without_any_code_a_text_is_only_noted_and_with_one_it_has_to_be_there(room: Room) -> None:
+def test_a_lab_without_codes_only_notes_the_text(room: Room) -> None:
     assert room.job(room.ask(charge_code="Physics 101"))["charge_code"] == "Physics 101"
-    save(room, "PHY", title="Physics")
-    with pytest.raises(BadInput, match="no charge code 'Physics 101'"):
-        room.ask(charge_code="Physics 101")
+
+
+def test_where_there_are_codes_it_has_to_be_one_of_them(room: Room) -> None:
+    save(room, "PHY")
+    save(room, "OLD", closed=True)
+    for code in ("Physics 101", "OLD"):
+        with pytest.raises(BadInput, match="no open charge code"):
+            room.ask(charge_code=code)
     assert room.ask(charge_code="phy")
 
 
 def test_a_code_is_for_those_whom_it_names(room: Room) -> None:
-    with room.store.writing() as db:
-        group = entitlements.save_group(db, ADMIN, "Chemists", {}, [room.eve.id])
-    save(room, "CHEM", groups=[group])
+    save(room, "CHEM", room.eve.id)
     assert room.ask(charge_code="CHEM", member=room.eve)
-    with pytest.raises(NotAllowed, match="not for you"):
+    job_id = room.ask(member=room.ben)
+    with pytest.raises(NotAllowed, match="not yours"):
         room.ask(charge_code="CHEM", member=room.ben)
-    with room.store.reading() as db:
-        assert [one["code"] for one in charge_codes.everything(db, room.eve)] == ["CHEM"]
-        assert charge_codes.everything(db, room.ben) == []
-
-
-def test_a_print_over_the_budget_waits_for_staff_and_a_used_up_code_is_refused(
-    room: Room, pi: Pi
-) -> None:
-    room.queued()  # the slice is made once, and costs something from now on
-    cost(room, 4.0)
-    save(room, "PHY", budget=10.0)
-    good = room.queued(2, charge_code="PHY")
-    assert room.job(good)["state"] == "queued"
-    over = room.queued(charge_code="PHY")
-    assert room.job(over)["state"] == "awaiting_approval"
-    assert "It costs 4.00, and PHY has 2.00 left of 10.00." in room.job(over)["reason"]
-    with room.store.reading() as db:
-        (shown,) = charge_codes.everything(db, ADMIN)
-    assert (shown["spent"], shown["left"]) == (12.0, -2.0)
-    with pytest.raises(Conflict, match="used up"):
-        room.ask(charge_code="PHY")
-    room.do("approve", over)
-    assert room.job(over)["state"] == "queued"
-
-
-def test_what_was_never_printed_costs_nothing(room: Room, pi: Pi) -> None:
-    room.queued()
-    cost(room, 4.0)
-    save(room, "PHY", budget=5.0)
-    first = room.queued(charge_code="PHY")
-    room.do("cancel", first, room.ben)
-    assert room.job(room.queued(charge_code="PHY"))["state"] == "queued"
+    with pytest.raises(NotAllowed), room.store.writing() as db:
+        jobs.update(db, room.ben, job_id, {"charge_code": "CHEM"}, None)

@@ -10,7 +10,7 @@ import pytest
 
 from fabcoord.errors import BadInput, NotAllowed
 from fabcoord.printers import machines
-from fabcoord.queue import forecast, upkeep
+from fabcoord.queue import forecast, spools, upkeep
 from fabcoord.queue.board import offering_of
 from fabcoord.queue.match import spool_objection
 from tests.queue.room import Pi, Room
@@ -116,32 +116,34 @@ def test_who_is_not_trained_is_told_that_and_not_that_it_does_not_fit(room: Room
 
 def test_a_spool_is_enough_with_a_margin_and_an_unknown_one_is_trusted() -> None:
     job = {"estimate": '{"mass_g": 200}', "copies": 2}
-    assert spool_objection(job, {"name": "Left"}) is None
-    assert spool_objection(job, {"name": "Left", "spool_left_g": 105.0}) is None
-    assert spool_objection(job, {"name": "Left", "spool_left_g": 104.0}) == (
-        "Left has 104 g left on its spool, and this needs 105 g: change the spool."
+    assert spool_objection(job, "Left", None, 1.05) is None
+    assert spool_objection(job, "Left", 105.0, 1.05) is None
+    assert spool_objection(job, "Left", 104.0, 1.05) == (
+        "The spool in Left has 104 g left and the print takes 100 g. Ask for another spool to be"
+        " loaded."
     )
 
 
-def test_a_job_too_heavy_for_one_spool_goes_to_the_other(
-    room: Room, pi: Pi, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    left_g = dict(zip(room.printers, (2.0, 900.0), strict=True))
+def spool_of(room: Room, printer_id: str, left_g: float) -> None:
     with room.store.writing() as db:
-        if not [one for one in db.conn.execute("PRAGMA table_info(printers)")
-                if one[1] == "spool_left_g"]:  # fmt: skip
-            db.conn.execute("ALTER TABLE printers ADD COLUMN spool_left_g REAL")
-        for printer_id, each in left_g.items():
-            db.conn.execute("UPDATE printers SET spool_left_g = ? WHERE id = ?", (each, printer_id))
+        spool_id = spools.create(db, room.staff, {"material": "PLA", "initial_g": left_g})
+        spools.load(db, room.staff, printer_id, spool_id)
+
+
+def test_a_job_too_heavy_for_one_spool_goes_to_the_other(room: Room, pi: Pi) -> None:
+    left, right = room.printers
+    spool_of(room, left, 2.0)
+    spool_of(room, right, 900.0)
     job_id = room.queued()  # 2.5 g
     assert room.dispatch() == 1
-    assert room.job(job_id)["printer_id"] == room.printers[1]
+    assert room.job(job_id)["printer_id"] == right
     second = room.queued(member=room.eve)
-    room.maintenance(room.printers[1])
-    with room.store.writing() as db:
-        db.conn.execute("UPDATE printers SET spool_left_g = 2")
+    with room.store.writing() as db:  # the other one is busy, and then gone
+        db.conn.execute("UPDATE printers SET deleted_at = 'now' WHERE id = ?", (right,))
     assert room.dispatch() == 0
-    assert "Left has 2 g left on its spool" in reason(room, second)
+    assert "The spool in Left has 2 g left and the print takes 2 g" in reason(room, second)
+    spool_of(room, left, 500.0)
+    assert room.dispatch() == 1
 
 
 # Maintenance

@@ -9,7 +9,6 @@ import pytest
 from fabcoord.agent.messages import PrinterTelemetry, PrintTelemetry
 from fabcoord.errors import BadInput, Conflict, Stale
 from fabcoord.queue import spool_csv, spools
-from fabcoord.queue.spools import Need
 
 from .room import Pi, Room
 
@@ -155,22 +154,11 @@ def test_a_transaction_that_fails_books_nothing_and_the_next_one_does(room: Room
     assert spool(room, spool_id)["used_g"] == COPY_G
 
 
-def test_a_spool_with_too_little_left_objects_in_words(room: Room, pi: Pi) -> None:
-    load(room, add(room, initial_g=100.0))
-    with room.store.reading() as db:
-        assert spools.objection(db, room.printers[0], Need(95.0)) is None
-        reason = spools.objection(db, room.printers[0], Need(96.0))
-        assert spools.objection(db, room.printers[1], Need(96.0)) is None
-    assert reason is not None
-    assert "100 g left" in reason
-    assert "Ask for another spool" in reason
-
-
 def test_a_running_print_is_counted_whole_before_the_next_is_promised(room: Room, pi: Pi) -> None:
     load(room, add(room, initial_g=4.0))
     starts(room, pi)
     with room.store.reading() as db:
-        assert spools.objection(db, room.printers[0], Need(COPY_G, 1.0)) is not None
+        assert spools.left_in_printers(db) == {room.printers[0]: 4.0 - COPY_G}
 
 
 def test_weighing_states_what_is_left(room: Room) -> None:
