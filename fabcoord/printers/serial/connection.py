@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import select
 import time
 from collections import deque
 from contextlib import suppress
-from dataclasses import dataclass
 
 from fabcoord.printers import profiles
 from fabcoord.printers.profiles import FirmwareProfile
+from fabcoord.printers.serial.ahead import Heard, hear_taken, stream
 from fabcoord.printers.serial.binary import Kind, Leaving, packet
 from fabcoord.printers.serial.flow import Flow
 from fabcoord.printers.serial.framing import Form
@@ -38,15 +36,6 @@ GREET_AGAIN_S = 1.0  # a board that resets when the port is opened is deaf at fi
 REPORT_TEMPERATURES_S = 2
 STOP_AGAIN_S = 1.0  # an emergency stop that found the receive buffer full is lost
 _STOPS = 5
-_OK = Ok()
-
-
-@dataclass(frozen=True, slots=True)
-class Heard:
-    """One message, and the commands that are known to be taken since the one before."""
-
-    message: Message
-    taken: tuple[str, ...] = ()
 
 
 class Connection:
@@ -133,29 +122,24 @@ class Connection:
         Nobody else is asked then, which spares time at each line.
         """
         link, flow = self._link, self.flow
-        readable, writable, _ = select.select(
-            (link.fd, wake_fd),
-            (link.fd,) if link.waits else (),
-            (),
-            self._wait_s(until, time.monotonic()),
+        data, woken = stream(
+            *(link, flow, self._lines, heard),
+            may_send=self.ready and not self.halted,
+            wake_fd=wake_fd,
+            wait_s=self._wait_s(until, time.monotonic()),
         )
-        if wake_fd in readable:
-            os.read(wake_fd, 4096)
-        if writable:
-            link.flush()
-        if link.fd not in readable:
-            return False
-        data = link.read()
-        oks = self._lines.only_oks(data) if self.ready else 0
+        oks = self._lines.only_oks(data) if data and self.ready else 0
         if oks:
-            heard.append(self._hear_oks(oks))
+            hear_taken(heard, flow.hear_oks(oks, time.monotonic()))
+        elif data:
+            self._hear_lines(heard, self._lines.feed(data))
         else:
-            heard += self._hear_lines(self._lines.feed(data))
+            return False
         if not self.ready or self.halted:
             return False
         if (out := flow.due(time.monotonic())) is not None:
             link.write(out)  # before all that is not as urgent as the next line
-        return bool(oks) and wake_fd not in readable and not flow.room and not flow.failure
+        return bool(oks) and not woken and not flow.room and not flow.failure
 
     def _wait_s(self, until: float, now: float) -> float | None:
         """How long nothing has to be done if nothing is heard; None for ever."""
@@ -204,24 +188,19 @@ class Connection:
         self._greeted_before, self._once_more = True, not self._greeted_before
         self._greet_at = None if self.heard_busy else now + GREET_AGAIN_S
 
-    def _hear_lines(self, lines: list[bytes]) -> list[Heard]:
+    def _hear_lines(self, heard: list[Heard], lines: list[bytes]) -> None:
         """Take in lines; plain oks in one go, as most lines are such."""
-        heard: list[Heard] = []
         oks = 0
         for line in lines:
             if self.ready and line == b"ok":
                 oks += 1
                 continue
             if oks:
-                heard.append(self._hear_oks(oks))
+                hear_taken(heard, self.flow.hear_oks(oks, time.monotonic()))
                 oks = 0
             heard.append(self._hear(parse(line)))
         if oks:
-            heard.append(self._hear_oks(oks))
-        return heard
-
-    def _hear_oks(self, count: int) -> Heard:
-        return Heard(_OK, tuple(self.flow.hear_oks(count, time.monotonic())))
+            hear_taken(heard, self.flow.hear_oks(oks, time.monotonic()))
 
     def _hear(self, message: Message) -> Heard:
         now = time.monotonic()
@@ -250,7 +229,7 @@ class Connection:
         for command in taken:
             self.answers = True
             self._greeted(command)
-        return Heard(message, tuple(taken))
+        return Heard(message, taken)
 
     def _hear_transfer(self, text: str, now: float) -> None:
         """End a binary transfer that was cut off, or it would understand no G-code."""
@@ -330,7 +309,10 @@ class Connection:
             self.interject("M108\nM410")
 
     def interject(self, command: str) -> None:
-        """Say a command now, beside the numbering, whatever waits for an answer."""
+        """Say a command now, beside the numbering, whatever waits for an answer.
+
+        As all here, from the thread that calls `step`, between two calls of it.
+        """
         unsent = self.flow.withdraw()
         self._link.write(self.flow.form.closing + command.encode("ascii") + b"\n")
         self.flow.resync(time.monotonic())

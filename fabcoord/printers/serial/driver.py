@@ -252,6 +252,8 @@ class SerialPrinter:
                 if session.interrupt_wanted:
                     session.interrupt_wanted = False
                     connection.interrupt()
+                while session.interjections:
+                    connection.interject(session.interjections.pop(0))
                 self._changed.notify_all()
 
     # What the connection asks for, from that thread

@@ -36,6 +36,7 @@ WAIT_S = 1.0  # a "wait" that comes sooner may have crossed our line
 MOST_DOUBTS = 3  # lines that may be out unnoticed, for the receive buffer's sake
 LONGEST_STORM = 10  # resends without a line getting through
 MOST_SILENCES = 6  # answers missed in a row; with doubling waits that is about two minutes
+SMOOTHING = 0.05  # how much one more answer says about the latency
 PROBE = "M105"
 
 
@@ -65,6 +66,7 @@ class Flow:
         self.resends = 0
         self.lost_answers = 0
         self.stray_oks = 0
+        self.latency_s: float | None = None  # from a line to its ok, smoothed
         self.planner_free: int | None = None  # blocks, where the firmware tells
         self.failure = ""  # why the conversation cannot go on, empty while it can
         self.deadline: float | None = None
@@ -88,7 +90,8 @@ class Flow:
         self._sync = False  # an M105 has to make sure which ok belongs to which line
         self._doubts = 0  # resends since that was sure: each may have brought an ok too many
         self._open_form = True  # what opens the form of the lines has to be said (again)
-        self._sent_at = 0.0
+        self._sent_at = self._timed_at = 0.0
+        self._timed = -1  # number of the line whose answer is timed
         self._silences = 0
         self._storm = 0
         self.failure = ""
@@ -199,6 +202,24 @@ class Flow:
             self._put(out, now)
         return bytes(out) if out else None
 
+    def after_oks(self) -> list[bytes]:
+        """What `due` will give with each of the next plain oks, as far as that is sure already.
+
+        So it can be sent the moment that they come, and be counted afterwards: `hear_oks` and
+        `due` for each, before anything else is done here. The last may be given more by then.
+        """
+        front, cursor = self._acked + 1, self._cursor
+        out, checks = cursor - front, self._answers.checks
+        if cursor <= self._sent or not out or out != self._buffer.lines or self.failure:
+            return []
+        if self._resend_open or self._sync or self._open_form or self._silences:
+            return []
+        if self._quiet_at is not None or (checks and checks[0] < cursor):
+            return []
+        end = checks[0] if checks else self._last + 1
+        lines = [self._line(number).data for number in range(cursor, end)]
+        return self._buffer.answered(lines, self.window.bytes)[: self.window.steady_lines]
+
     def _fits(self) -> bool:
         if self._acked + 1 == self._cursor:
             return True
@@ -223,8 +244,10 @@ class Flow:
             self.deadline = now + self._timeout_s(line.command)
         if line.command == PROBE:
             self._answers.reported = False
+        if self._timed < 0:
+            self._timed, self._timed_at = line.number, now
         self._cursor += 1
-        self._sent = max(self._sent, self._cursor - 1)
+        self._sent = max(self._sent, line.number)
         self._sent_at = now
 
     def _overdue(self, out: bytearray, now: float) -> None:
@@ -324,11 +347,16 @@ class Flow:
     def _take(self, through: int, now: float) -> list[str]:
         if self.window.clean(through - self._acked):
             self._sync = True
+        history, behind = self._history, self._last + 1
         untold = range(max(self._told, self._acked) + 1, through + 1)
-        taken = [self._line(number).command for number in untold]
+        taken = [history[number - behind].command for number in untold]
         self._acked = through
         self._told = max(self._told, through)
         self._buffer.clear(through)
+        if 0 <= self._timed <= through:
+            took_s, before_s = now - self._timed_at, self.latency_s
+            new = took_s if before_s is None else before_s + SMOOTHING * (took_s - before_s)
+            self.latency_s, self._timed = new, -1
         if self._answers.checks:
             self._answers.taken(through)
         self._silences = 0
@@ -346,7 +374,7 @@ class Flow:
 
     def _hear_resend(self, number: int, now: float) -> None:
         self.resends += 1
-        self._silences = 0
+        self._silences, self._timed = 0, -1
         draining = self._quiet_at is not None
         if self.window.fault() or draining:
             self._quiet_at = now + QUIET_S

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import termios
 import time
 from contextlib import suppress
@@ -47,6 +48,38 @@ class SerialLink:
                 f"The port {port} does not behave as a serial port: {error}."
             ) from error
         self._unsent = bytearray()
+        self._poll = select.poll()
+        self._poll.register(self.fd, select.POLLIN)
+        self._wake_fd = -1
+        self._poll_out = False  # also wait until the port takes more
+
+    def wait(self, wake_fd: int, timeout_s: float | None) -> tuple[bool, bool]:
+        """Until something has arrived or somebody wants us; sends on what waits meanwhile.
+
+        Args:
+            wake_fd: a pipe; what comes out of it is read and ends the wait.
+            timeout_s: None for ever.
+
+        Returns whether something has arrived (or the port is gone), and whether we were woken.
+        Raises LinkLost.
+        """
+        if wake_fd != self._wake_fd:
+            self._wake_fd = wake_fd
+            self._poll.register(wake_fd, select.POLLIN)
+        if self._poll_out is not bool(self._unsent):
+            self._poll_out = bool(self._unsent)
+            events = select.POLLIN | select.POLLOUT if self._poll_out else select.POLLIN
+            self._poll.modify(self.fd, events)
+        arrived = woken = False
+        for fd, event in self._poll.poll(None if timeout_s is None else timeout_s * 1000.0):
+            if fd == wake_fd:
+                os.read(wake_fd, 4096)
+                woken = True
+                continue
+            arrived = event != select.POLLOUT
+            if event & select.POLLOUT:
+                self.flush()
+        return arrived, woken
 
     def read(self) -> bytes:
         """What has arrived, empty when nothing has. Raises LinkLost."""
@@ -64,7 +97,7 @@ class SerialLink:
         """Send; what the port does not take now waits for `flush`. Raises LinkLost."""
         if self._unsent:
             self._unsent += data
-        else:
+        elif data:
             self._unsent += data[self._put(data) :]
 
     def flush(self) -> None:

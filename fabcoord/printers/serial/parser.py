@@ -327,8 +327,13 @@ class LineSplitter:
 
     def only_oks(self, data: bytes) -> int:
         """How many plain oks this is, and nothing else; 0 when it has to be fed."""
-        count = len(data) // 3
-        return count if not self._rest and data == b"ok\n" * count else 0
+        if self._rest or not data.startswith(b"ok"):
+            return 0
+        if data == b"ok\n":
+            return 1
+        end = b"ok\r\n" if data.endswith(b"\r\n") else b"ok\n"
+        count = len(data) // len(end)
+        return count if data == end * count else 0
 
     def feed(self, data: bytes) -> list[bytes]:
         """The lines that are complete now, without their ends; empty ones left out."""

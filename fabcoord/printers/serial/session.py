@@ -5,8 +5,9 @@ from __future__ import annotations
 
 from fabcoord.errors import PrinterBusy, PrinterError, PrinterOffline
 from fabcoord.printers.base import Activity, EndedPrint, Outcome, PrintOrder
+from fabcoord.printers.serial.ahead import Heard
 from fabcoord.printers.serial.cardjob import CardJob
-from fabcoord.printers.serial.connection import Connection, Heard
+from fabcoord.printers.serial.connection import Connection
 from fabcoord.printers.serial.framing import code_of
 from fabcoord.printers.serial.job import Job
 from fabcoord.printers.serial.parser import (
@@ -96,7 +97,7 @@ class Session(Standing):
             raise PrinterError(f"The printer offers no choice number {choice}.")
         self._shown.prompts.shown = None
         if connection.acts_at_once:
-            connection.interject(f"M876 S{choice}")
+            self.interjections.append(f"M876 S{choice}")
         else:
             self._errands.append(f"M876 S{choice}")
 

@@ -52,6 +52,7 @@ class Standing:
         self.offline_because = _NOT_CONNECTED
         self.stop_wanted = ""  # why to stop everything at once
         self.interrupt_wanted = False  # stop what moves and heats now, then go on
+        self.interjections: list[str] = []  # said at once, whatever waits for an answer
         self.from_card = from_card
         self._connection: Connection | None = None
         self._job: PrintJob | None = None
@@ -76,6 +77,7 @@ class Standing:
         self._has_to_ask = False  # its own reports have stopped, and it tells when asked
         self._selected_there = False  # somebody opened a file on the card while we stream
         self._look_at = self._heat_at = 0.0
+        self.interjections = []
 
     # Prints of ours ------------------------------------------------------------------------
 
@@ -235,6 +237,8 @@ class Standing:
         }
         if flow.planner_free is not None:
             metrics["planner_free"] = float(flow.planner_free)
+        if flow.latency_s is not None:
+            metrics["latency_ms"] = round(1000.0 * flow.latency_s, 1)
         if job is not None and now > job.started_at:
             metrics["lines_per_s"] = round(job.lines_sent / (now - job.started_at), 1)
         for heater in connection.heat.others:

@@ -43,6 +43,13 @@ class Window:
             self.bytes, self._clean = self._most_bytes, 0
         return opens
 
+    @property
+    def steady_lines(self) -> int | None:
+        """How many more lines may get through before it opens; None when it will not."""
+        if self.bytes or not self._most_bytes:
+            return None
+        return max(0, self._patience - 1 - self._clean)
+
     def fault(self) -> bool:
         """A line was damaged. Says whether several lines were on their way."""
         was_open = bool(self.bytes)
@@ -69,6 +76,25 @@ class ReceiveBuffer:
         self.bytes = 0
         self._cleared = -1  # all lines up to here have left it
         self._sizes: deque[int] = deque()  # of the lines behind these that are out
+
+    @property
+    def lines(self) -> int:
+        """How many may lie in it."""
+        return len(self._sizes)
+
+    def answered(self, waiting: list[bytes], most_bytes: int) -> list[bytes]:
+        """Of the waiting lines, what there is room for with each of the next answers."""
+        sizes, used, given = deque(self._sizes), self.bytes, []
+        at = 0
+        while sizes and at < len(waiting):
+            used -= sizes.popleft()
+            begin = at
+            while at < len(waiting) and (not sizes or used + len(waiting[at]) <= most_bytes):
+                sizes.append(len(waiting[at]))
+                used += sizes[-1]
+                at += 1
+            given.append(b"".join(waiting[begin:at]))
+        return given
 
     def put(self, size: int) -> None:
         """The next line goes out."""

@@ -14,6 +14,7 @@ from fabcoord.printers.simulator.firmware import Firmware, Waiting
 from fabcoord.printers.simulator.wire import Faults, Inbound, Outbound
 
 BAUD = 115200
+COUNT_AFTER_S = 0.1
 LOOKS_EVERY_S = 0.001
 # A byte that the line makes up fills the receive buffer, and an answer that it makes up says that
 # a line has left it.
@@ -37,6 +38,9 @@ class BadLine:
         self.now = 0.0
         self.struck = 0  # faults that happened
         self.executed: list[str] = []
+        self.foretold = 0  # oks that were answered at once and counted later
+        self._ready: list[bytes] = []  # what goes out with the next oks
+        self._oks: list[float] = []  # when those came that are not counted yet
         self.unchecked: list[str] = []  # executed without a number: ends of lines, or noise
         self.flow = Flow(profiles.default())
         self.faults = Faults(seed)
@@ -81,19 +85,23 @@ class BadLine:
 
     def _run(self, done: Callable[[], bool]) -> None:
         for _ in range(400_000):
-            if self.flow.failure or done():
-                return
-            data = self.flow.due(self.now)
-            if data is not None:
-                self._put(data)
-                continue
+            if self._oks and self.now >= self._oks[-1] + COUNT_AFTER_S:
+                self._count()
+            if not self._oks:
+                if self.flow.failure or done():
+                    return
+                if (data := self.flow.due(self.now)) is not None:
+                    self._put(data)
+                    continue
+            count_at = self._oks[-1] + COUNT_AFTER_S if self._oks else None
             firmware = self.firmware
             arrival = self._inbound.next_at()
             if arrival is not None:
                 # The firmware looks only now and then: a new line has begun to arrive meanwhile.
                 arrival += self._dice.uniform(0.0, LOOKS_EVERY_S)
             events = (
-                arrival, self._outbound.next_at(), firmware.next_at(), self.flow.deadline,
+                arrival, self._outbound.next_at(), firmware.next_at(),
+                count_at or self.flow.deadline,
             )  # fmt: skip
             self.now = max(self.now, min(at for at in events if at is not None))
             firmware.now = self.now
@@ -101,11 +109,37 @@ class BadLine:
                 firmware.receive(arrived)
             firmware.step(self.now)
             for line in self._lines.feed(self._outbound.take(self.now)):
-                self.flow.hear(parse(line), self.now)
+                self._hear(line)
         raise AssertionError("it never comes to an end")
 
+    def _hear(self, line: bytes) -> None:
+        """As a connection does: what a plain ok lets go out goes at once, and is counted later."""
+        if line == b"ok" and not self._oks:
+            self._ready = self.flow.after_oks()
+        if line == b"ok" and len(self._oks) < len(self._ready):
+            self._put(self._ready[len(self._oks)])
+            self._oks.append(self.now)
+            if len(self._oks) == len(self._ready):
+                self._count()
+            return
+        self._count()
+        self.flow.hear(parse(line), self.now)
+
+    def _count(self) -> None:
+        more = b""
+        for sent, at in zip(self._ready, self._oks, strict=False):
+            assert not more, "only the last may be given more"
+            self.flow.hear_oks(1, at)
+            out = self.flow.due(at) or b""
+            assert out.startswith(sent)
+            more = out[len(sent) :]
+        self.foretold += len(self._oks)
+        self._oks.clear()
+        self._put(more)
+
     def _put(self, data: bytes) -> None:
-        self._inbound.put(self.faults.inbound(data), self.now)
+        if data:
+            self._inbound.put(self.faults.inbound(data), self.now)
 
     def _say(self, text: str) -> None:
         line = self.faults.outbound(text.encode("latin-1") + b"\n")

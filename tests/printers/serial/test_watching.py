@@ -8,7 +8,8 @@ import pytest
 
 from fabcoord.printers import profiles
 from fabcoord.printers.base import Activity
-from fabcoord.printers.serial.connection import Connection, Heard
+from fabcoord.printers.serial.ahead import Heard
+from fabcoord.printers.serial.connection import Connection
 from fabcoord.printers.serial.flow import Flow
 from fabcoord.printers.serial.parser import Heat, Ok
 from fabcoord.printers.serial.session import Session
@@ -45,7 +46,7 @@ def watched(*, reports: bool, front: str, seconds: int) -> tuple[Session, Line]:
     """A heating printer that has told its temperature and then works on ``front``, silently."""
     session, line = Session(), Line(reports=reports)
     session.connected(cast("Connection", line))
-    session.hear(Heard(Ok(None, HEATING), ("M105",)), 1000.0)
+    session.hear(Heard(Ok(None, HEATING), ["M105"]), 1000.0)
     if front:
         line.flow.send(front, 1000.0)
     for tenth in range(seconds * 10):
@@ -76,6 +77,6 @@ def test_it_is_asked_when_its_reports_stop() -> None:
     session, _ = watched(reports=True, front="", seconds=5)
     assert session.next_command(1005.0) != "M105"
     assert session.next_command(1015.0) == "M105"
-    session.hear(Heard(Ok(None, HEATING), ("M105",)), 1015.1)
+    session.hear(Heard(Ok(None, HEATING), ["M105"]), 1015.1)
     assert session.next_command(1016.0) != "M105"
     assert session.next_command(1021.0) == "M105", "from now on every five seconds"
