@@ -1,11 +1,14 @@
-"""A very large G-code file through the reader and the flow: memory, time until the first line.
+"""A very large G-code file through the driver to a printer that takes it as fast as it comes.
 
-``.venv/bin/python bench/large_file.py [MB]`` (500 unless told). The file is made on the spot; every
-line of it is read, numbered and answered, as fast as it goes, without a line in between.
+``.venv/bin/python bench/large_file.py [MB]`` (500 unless told). The file is made on the spot and
+printed with the serial driver, through a pseudo-terminal, to a responder without a pace. The memory
+of this process, which holds the driver, is looked at twenty times a second.
 """
 
 from __future__ import annotations
 
+import json
+import subprocess
 import sys
 import tempfile
 import time
@@ -13,57 +16,63 @@ from pathlib import Path
 
 import psutil
 
-from fabcoord.printers import profiles
 from fabcoord.printers.base import PrintOrder
-from fabcoord.printers.serial.flow import Flow
-from fabcoord.printers.serial.job import Job
-from fabcoord.printers.serial.parser import Ok
+from fabcoord.printers.serial.driver import SerialPrinter
+from fabcoord.printers.serial.options import FlowMode, WireOptions
 
-LOOK_EVERY = 200_000
+RESPONDER = Path(__file__).parent / "serial" / "responder.py"
+LOOK_EVERY_S = 0.05
+BLOCK_LINES = 20_000
 
 
 def main() -> None:
     size_mb = int(sys.argv[1]) if len(sys.argv) > 1 else 500
+    block = "".join(
+        f"G1 X{n % 180}.{n % 997:03} Y{n % 170}.{n % 991:03} E.0{n % 89:02}\n"
+        for n in range(BLOCK_LINES)
+    )
+    blocks = size_mb * 1_000_000 // len(block) + 1
     with tempfile.TemporaryDirectory() as directory:
-        file = Path(directory, "large.gcode")
-        block = "".join(
-            f"G1 X{n % 180}.{n % 997:03} Y{n % 170}.{n % 991:03} E.0{n % 89:02}\n"
-            for n in range(20_000)
+        link, file = Path(directory, "port"), Path(directory, "large.gcode")
+        responder = subprocess.Popen(
+            [sys.executable, RESPONDER, str(link), "0", str(blocks * BLOCK_LINES)],
+            stdout=subprocess.PIPE,
+            text=True,
         )
-        with file.open("w") as out:
-            for _ in range(size_mb * 1_000_000 // len(block) + 1):
-                out.write(block)
-        run(file, size_mb)
-
-
-def run(file: Path, size_mb: int) -> None:
-    me = psutil.Process()
-    profile = profiles.default()
-    begun = time.monotonic()
-    job = Job(PrintOrder("a1", file, "", "large.gcode"), profile, 0.0)
-    flow = Flow(profile)
-    flow.restart(0.0)
-    flow.hear(Ok(), 0.0)
-    flow.allow_window(128)
-    first_s, lines, before, most = 0.0, 0, me.memory_info().rss, 0
-    now = 0.0
-    while found := job.next_lines(max(1, flow.room)):
-        flow.add(found)
-        while not flow.drained:
-            now += 0.001
-            flow.due(now)
-            for command in flow.hear_oks(1, now):
-                job.took(command)
-        first_s = first_s or time.monotonic() - begun
-        lines += len(found)
-        if lines % LOOK_EVERY < len(found):
-            most = max(most, me.memory_info().rss - before)
-    took_s = time.monotonic() - begun
-    print(f"| {size_mb} MB of G-code, {lines:,} lines | |")
+        assert responder.stdout is not None
+        responder.stdout.readline()  # it is there
+        printer = SerialPrinter(str(link), options=WireOptions(FlowMode.WINDOW, 128))
+        try:
+            printer.connect()
+            with file.open("w") as out:
+                for _ in range(blocks):
+                    out.write(block)
+            on_disk = time.monotonic()
+            memory = follow(printer, file)
+            heard = json.loads(responder.stdout.readline())
+        finally:
+            printer.close()
+            responder.terminate()
+            responder.wait()
+    first, *later = memory
+    print(f"| {size_mb} MB of G-code, {blocks * BLOCK_LINES:,} lines | |")
     print("|---|---:|")
-    print(f"| first line after | {first_s * 1000:.0f} ms |")
-    print(f"| memory grew by at most | {most / 1e6:.1f} MB |")
-    print(f"| lines per second | {lines / took_s:,.0f} |")
+    print(f"| from the file on the disk to its first line at the printer | "
+          f"{(heard['first_at'] - on_disk) * 1000:.0f} ms |")  # fmt: skip
+    print(f"| memory before, MB | {first / 1e6:.1f} |")
+    print(f"| grew by at most, of {len(later):,} looks, MB | {(max(later) - first) / 1e6:.1f} |")
+    print(f"| lines per second | {heard['lines_per_s']:,.0f} |")
+
+
+def follow(printer: SerialPrinter, file: Path) -> list[int]:
+    """Print it; the memory of this process before and all the time, in bytes."""
+    me = psutil.Process()
+    memory = [me.memory_info().rss]
+    printer.start(PrintOrder("a1", file, "", "large.gcode"))
+    while printer.status().ended is None:
+        memory.append(me.memory_info().rss)
+        time.sleep(LOOK_EVERY_S)
+    return memory
 
 
 if __name__ == "__main__":

@@ -151,7 +151,8 @@ class Responder:
         if not self.first_at:
             return
         rate = (self.moves - 1) / (self.last_at - self.first_at)
-        print(json.dumps({"lines_per_s": rate, "faults": self.faults}), flush=True)
+        seen = {"lines_per_s": rate, "faults": self.faults, "first_at": self.first_at}
+        print(json.dumps(seen), flush=True)
         self.first_at = 0.0
 
 

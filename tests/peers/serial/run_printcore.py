@@ -17,8 +17,6 @@ def main(port: str, file: str) -> None:
     core.startprint(gcoder.LightGCode(Path(file).read_text().splitlines()))
     while core.printing:
         time.sleep(0.02)
-    core.send("M400")
-    time.sleep(0.3)
     core.disconnect()
 
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fabcoord.printers import profiles
 from fabcoord.printers.serial.driver import SerialPrinter
+from tests.printers.serial.line import moves
+from tests.printers.serial.modes import Lab
 from tests.printers.simulated import Simulated
 
 Reach = Callable[..., tuple[Simulated, SerialPrinter]]
@@ -37,3 +41,18 @@ def reach() -> Iterator[Reach]:
     for simulated, printer in running:
         printer.close()
         simulated.stop()
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    running = Lab()
+    yield running
+    running.close()
+
+
+@pytest.fixture
+def gcode(tmp_path: Path) -> Path:
+    path = tmp_path / "print.gcode"
+    short = [re.sub(r"X\S+ Y\S+", f"X{n % 9}.5 Y{n % 7}.25", m) for n, m in enumerate(moves(300))]
+    path.write_text("\n".join(["G28", "G90", "M82", "M302 P1", *short]) + "\n")
+    return path

@@ -60,3 +60,21 @@ def test_a_port_that_goes_away_is_noticed() -> None:
     with pytest.raises(LinkLost):
         link.write(b"M105\n")
     link.close()
+
+
+def test_an_emergency_stop_leaves_before_all_that_waits(pty: tuple[int, str]) -> None:
+    link = SerialLink(pty[1], 115200)
+    queued = b"N7 G1 X10 E.1*9\n" * 10_000
+    link.write(queued)
+    assert link.waits
+    link.cut_in(b"\nM112\n")
+    arrived = b""
+    while b"M112\n" not in arrived:
+        arrived += os.read(pty[0], 65536)
+        link.flush()
+    before, _, behind = arrived.partition(b"\nM112\n")
+    assert len(before) < len(queued)
+    assert queued.startswith(before), "only what the port had taken already"
+    assert behind == b""
+    assert not link.waits
+    link.close()

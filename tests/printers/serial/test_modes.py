@@ -1,92 +1,16 @@
-"""Each way of sending over a real pty: faults, memory, emergency, what the lab asks for."""
+"""Each way of sending over a real pty: the receive buffer, what the lab asks for, emergency."""
 
 from __future__ import annotations
 
-import hashlib
-import os
-import re
-from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
 import pytest
 
 from fabcoord.printers.base import Activity, Outcome
-from fabcoord.printers.serial.driver import SerialPrinter
 from fabcoord.printers.serial.meatpack import Packed
 from fabcoord.printers.serial.options import FlowMode, WireOptions
-from fabcoord.printers.serial.stream import GcodeStream
-from tests.printers.serial.line import MAY_OVERRUN, moves
-from tests.printers.simulated import Simulated, ended, is_in, order, status_when, until
-
-MODES = {
-    "ping-pong": WireOptions(FlowMode.PING_PONG),
-    "window": WireOptions(FlowMode.WINDOW),
-    "MeatPack": WireOptions(FlowMode.WINDOW, meatpack=True),
-}
-SEEDS = ("1", "2", "3")
-FAST_BAUD = "1000000"
-
-
-class Lab:
-    def __init__(self) -> None:
-        self._running: list[tuple[Simulated, SerialPrinter]] = []
-
-    def printer(self, options: WireOptions, *more: str) -> tuple[Simulated, SerialPrinter]:
-        simulated = Simulated(*more)
-        printer = SerialPrinter(str(simulated.link), options=options)
-        self._running.append((simulated, printer))
-        printer.connect()
-        return simulated, printer
-
-    def close(self) -> None:
-        for simulated, printer in self._running:
-            printer.close()
-            simulated.stop()
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    running = Lab()
-    yield running
-    running.close()
-
-
-@pytest.fixture
-def gcode(tmp_path: Path) -> Path:
-    path = tmp_path / "print.gcode"
-    short = [re.sub(r"X\S+ Y\S+", f"X{n % 9}.5 Y{n % 7}.25", m) for n, m in enumerate(moves(300))]
-    path.write_text("\n".join(["G28", "G90", "M82", "M302 P1", *short]) + "\n")
-    return path
-
-
-def log_of(path: Path, options: WireOptions) -> str:
-    lines = [*path.read_text().splitlines(), "M400"]
-    if options.meatpack:
-        lines = [line.replace(" ", "") for line in lines]
-    return hashlib.sha256("".join(f"{line}\n" for line in lines).encode()).hexdigest()
-
-
-@pytest.mark.parametrize("mode", [*MODES, "window, advanced ok"])
-@pytest.mark.parametrize(
-    "kind", ["flip_in", "lose_in", "lose_end", "duplicate_in", "lose_ok", "extra_ok"]
-)
-def test_on_a_bad_line_what_is_executed_is_the_file(
-    lab: Lab, gcode: Path, kind: str, mode: str
-) -> None:
-    options = MODES[mode.removesuffix(", advanced ok")]
-    more = ("--advanced-ok",) if mode.endswith("advanced ok") else ()
-    running = [lab.printer(options, "--seed", seed, "--baud", FAST_BAUD, *more) for seed in SEEDS]
-    for simulated, printer in running:
-        simulated.ask("fault", kind=kind, rate=0.01)
-        printer.start(order(gcode))
-    for simulated, printer in running:
-        status = status_when(printer, ended)
-        assert status.ended is not None
-        assert status.ended.outcome is Outcome.FINISHED, status.ended
-        assert simulated.ask("log")["sha256"] == log_of(gcode, options)
-        if kind not in MAY_OVERRUN:
-            assert simulated.ask("state")["overflowed_bytes"] == 0
+from tests.printers.serial.modes import MODES, Lab, log_of
+from tests.printers.simulated import ended, is_in, order, status_when, until
 
 
 @pytest.mark.parametrize("more", [(), ("--advanced-ok",)], ids=["plain ok", "advanced ok"])
@@ -146,17 +70,3 @@ def test_an_emergency_stop_does_not_wait_for_what_is_queued(lab: Lab, tmp_path: 
     status = status_when(printer, is_in(Activity.ATTENTION))
     assert status.ended is not None
     assert status.ended.outcome is Outcome.FAILED
-
-
-def test_memory_does_not_grow_with_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "huge.gcode"
-    path.write_text("G1 X101.234 Y98.765 E.05123\n" * 400_000)
-    os.truncate(path, 500_000_000)
-    process = psutil.Process()
-    before = process.memory_info().rss
-    stream = GcodeStream(path, 95)
-    for _ in range(400_000 // 50):
-        assert len(stream.next_moves(50)) == 50
-    assert 0 < stream.progress < 0.1
-    stream.close()
-    assert process.memory_info().rss - before < 8_000_000

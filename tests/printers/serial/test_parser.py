@@ -153,3 +153,14 @@ def test_an_error_in_two_lines_is_one() -> None:
     (line,) = splitter.feed(b": Extruder switched off. MAXTEMP triggered !\n")
     assert parse(line) == parser.Failure("0: Extruder switched off. MAXTEMP triggered !", True)
     assert splitter.feed(b"Error:1\nok\nok\n") == [b"Error:1", b"ok", b"ok"]
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_plain_oks_are_counted_without_being_parsed(end: bytes) -> None:
+    assert LineSplitter().only_oks(b"ok" + end) == 1
+    assert LineSplitter().only_oks((b"ok" + end) * 3) == 3
+    for more in (b"", b"ok", b"ok N5", b"ok T:20.0 /0.0", b"ok" + end + b"wait" + end, b"o"):
+        assert LineSplitter().only_oks(more) == 0
+    half = LineSplitter()
+    half.feed(b"Resend: 1")
+    assert half.only_oks(b"ok" + end) == 0, "that is the end of another line"
