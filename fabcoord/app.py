@@ -15,6 +15,7 @@ from fabcoord.api.collections import collections
 from fabcoord.api.conversation import conversation
 from fabcoord.api.designs import designs
 from fabcoord.api.documentation import documentation
+from fabcoord.api.energy import energy
 from fabcoord.api.files import files
 from fabcoord.api.jobs import jobs
 from fabcoord.api.moderation import moderation
@@ -63,7 +64,7 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
         app.register_blueprint(resource, url_prefix="/api/v1")
     for resource in (okh, documentation, pictures, conversation, collections, moderation):
         app.register_blueprint(resource, url_prefix="/api/v1")
-    for resource in (spools, money, statistics):
+    for resource in (spools, money, energy, statistics):
         app.register_blueprint(resource, url_prefix="/api/v1")
     for resource in (about, slicer_upload):
         app.register_blueprint(resource)

@@ -13,6 +13,7 @@ from fabcoord.designs.licences import PaidPrints, PrintRules
 from fabcoord.designs.uploads import Uploads
 from fabcoord.ledger.charges import Charges
 from fabcoord.queue import batches, evidence, printers, spool_use, upkeep
+from fabcoord.queue.energy import Meter
 from fabcoord.queue.policy import Policy
 from fabcoord.queue.preparation import Preparation
 from fabcoord.queue.record import Recorder
@@ -94,6 +95,7 @@ def _book_prints(store: Store, charges: Charges) -> None:
     """What prints take and cost is booked in the transaction that tells of them."""
     spool_use.subscribe(store)
     charges.subscribe(store)
+    Meter(charges.preparation.default).subscribe(store)
 
 
 def _uploads(settings: Settings, store: Store, blobs: BlobStore) -> Uploads:

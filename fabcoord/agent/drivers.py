@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fabcoord.agent.messages import PrinterConfig
+from fabcoord.agent.plugged import plugged
+from fabcoord.agent.plugs import PlugWatch, plug_of
 from fabcoord.errors import FabcoordError, PrinterError
 from fabcoord.printers.base import Printer
 
@@ -23,6 +25,21 @@ DriverFactory = Callable[[PrinterConfig, Path], Printer]
 
 def make_printer(config: PrinterConfig, data_dir: Path) -> Printer:
     """The driver for ``config``; raises PrinterError when its settings cannot be used."""
+    try:
+        plug = plug_of(config.settings)
+    except (TypeError, ValueError) as error:
+        raise PrinterError(
+            f"The plug of {config.name} cannot be used: {error}.",
+            hint="Correct its settings on the printer's page.",
+        ) from error
+    driver = _driver(config, data_dir)
+    if plug is None:
+        return driver
+    cuts_power = config.settings.get("plug_off_in_emergency", True) is not False
+    return plugged(driver, PlugWatch(plug, config.name), cuts_power=cuts_power)
+
+
+def _driver(config: PrinterConfig, data_dir: Path) -> Printer:
     settings = config.settings
     try:
         match config.driver:

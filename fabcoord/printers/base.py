@@ -100,6 +100,7 @@ class Status:
     prompt: Prompt | None = None  # while the printer asks something
     metrics: dict[str, float] = field(default_factory=dict)  # lines_per_s, resends, …
     details: dict[str, str] = field(default_factory=dict)  # in words, for who looks after it
+    stopped_by_us: bool = False  # in an emergency; until a person has reset it
 
 
 class Found(StrEnum):

@@ -66,6 +66,7 @@ class MachineModel:
     max_chamber_c: float
     enclosed: bool  # has a closed chamber
     power_w: float  # average while printing
+    power_paused_w: float  # while paused, when the bed stays hot
     cost_per_hour: float
     clearance: Clearance
     allow_commands: frozenset[str]  # let through by the gate, on this machine
@@ -150,6 +151,7 @@ def _machine(path: Path, read: _Reader) -> MachineModel:
         max_chamber_c=read.number("max_chamber_c", default=0.0),
         enclosed=read.flag("enclosed"),
         power_w=read.number("power_w"),
+        power_paused_w=read.number("power_paused_w", default=read.number("power_w")),
         cost_per_hour=read.number("cost_per_hour", default=0.0),
         clearance=read.choice("clearance", Clearance, default=Clearance.PERSON),
         allow_commands=frozenset(read.texts("allow_commands")),

@@ -20,7 +20,7 @@ from fabcoord.agent.messages import (
 )
 from fabcoord.errors import BadInput, Conflict, NotAllowed, NotFound, Superseded
 from fabcoord.members.roles import Member, Permission
-from fabcoord.queue import attempts, printers
+from fabcoord.queue import attempts, energy, printers
 from fabcoord.queue.states import LIVE, AttemptEvent
 from fabcoord.store.database import Row, row, rows, value
 from fabcoord.store.events import emit
@@ -147,6 +147,9 @@ def sync(
     held = {item.attempt_id: item.token for item in said.live}
     for item in said.live:
         attempts.renew(db, item.attempt_id, item.token, lease_s)
+    for telemetry in said.printers:
+        if printers.is_of_agent(db, agent.id, telemetry.printer_id):
+            energy.take_in(db, telemetry.printer_id, telemetry.metrics)
     for event in sorted(said.events, key=lambda event: event.seq):
         held.setdefault(event.attempt_id, event.token)
         if event.seq > acked:

@@ -69,7 +69,10 @@ def emergency_stop(db: Database, member: Member, printer_id: str) -> None:
     Raises Conflict where the way to the printer knows no such thing: then it is the mains switch.
     """
     printer = printers.get(db, printer_id)
-    if printer["driver"] not in STOPPABLE or printer["agent_id"] is None:
+    settings = printer["settings"]
+    cuts_power = settings.get("plug_url") and settings.get("plug_off_in_emergency") is not False
+    can_stop = printer["driver"] in STOPPABLE or cuts_power
+    if not can_stop or printer["agent_id"] is None:
         raise Conflict(
             f"{printer['name']} cannot be stopped in an emergency from here.",
             hint="Switch it off at the mains.",

@@ -101,6 +101,14 @@ class Prices:
 
 
 @dataclass(frozen=True, slots=True)
+class Energy:
+    """What the lab's electricity stands for. Without a factor nothing is said of CO2."""
+
+    co2e_g_kwh: float = 0.0  # of the grid, or of the lab's own contract
+    source: str = ""  # where the factor comes from, and for which year
+
+
+@dataclass(frozen=True, slots=True)
 class Policy:
     """The rules that a lab set for its queue.
 
@@ -123,6 +131,7 @@ class Policy:
     hours: Hours = field(default_factory=Hours)
     fuse: Fuse = field(default_factory=Fuse)
     prices: Prices = field(default_factory=Prices)
+    energy: Energy = field(default_factory=Energy)
     training: list[str] = field(default_factory=list)
     semester_starts: list[str] = field(default_factory=lambda: ["03-01", "09-01"])
     spool_margin: float = 1.05
@@ -145,6 +154,8 @@ def parse(document: dict[str, Any]) -> Policy:
     policy: Policy = _build(Policy, document, "", wrong)
     if not wrong:
         _check_times(policy, wrong)
+        if policy.energy.co2e_g_kwh and not policy.energy.source.strip():
+            wrong["energy.source"] = "where the factor comes from"
     if wrong:
         raise BadInput(f"The policy needs other values for: {', '.join(wrong)}.", fields=wrong)
     return policy

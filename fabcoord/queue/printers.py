@@ -21,7 +21,7 @@ DRIVERS = {
     "octoprint": ("url", "api_key"),
     "virtual": (),
 }  # driver -> settings that it cannot do without
-_SECRET_SETTINGS = ("api_key",)
+_SECRET_SETTINGS = ("api_key", "plug_password")
 _CHANGEABLE = ("name", "machine", "driver", "agent_id", "material", "colour", "nozzle_mm", "tags")
 
 
@@ -270,6 +270,13 @@ def of_agent(db: Database, agent_id: str) -> list[Row]:
         db,
         "SELECT * FROM printers WHERE agent_id = ? AND deleted_at IS NULL ORDER BY created_at",
         (agent_id,),
+    )
+
+
+def is_of_agent(db: Database, agent_id: str, printer_id: str) -> bool:
+    """Whether an agent drives this printer."""
+    return bool(
+        value(db, "SELECT 1 FROM printers WHERE id = ? AND agent_id = ?", (printer_id, agent_id))
     )
 
 

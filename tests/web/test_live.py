@@ -10,6 +10,7 @@ from fabcoord.web import live
 
 # No page shows these.
 UNHEARD = {
+    "charge_code.changed",
     "documentation.changed",
     "garbage.collected",
     "group.changed",

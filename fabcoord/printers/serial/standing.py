@@ -208,6 +208,7 @@ class Standing:
             prompt=self._shown.prompts.shown,
             metrics=self._metrics(connection, now),
             details=details(connection),
+            stopped_by_us=self._shown.stopped_by_us,
         )
 
     def _activity(self, now: float) -> tuple[Activity, str, RunningPrint | None]:
