@@ -20,6 +20,7 @@ from fabcoord.api.files import files
 from fabcoord.api.jobs import jobs
 from fabcoord.api.moderation import moderation
 from fabcoord.api.money import money
+from fabcoord.api.notices import notices
 from fabcoord.api.okh import okh
 from fabcoord.api.pictures import pictures
 from fabcoord.api.policy import policy
@@ -64,7 +65,7 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
         app.register_blueprint(resource, url_prefix="/api/v1")
     for resource in (okh, documentation, pictures, conversation, collections, moderation):
         app.register_blueprint(resource, url_prefix="/api/v1")
-    for resource in (spools, money, energy, statistics):
+    for resource in (spools, money, energy, statistics, notices):
         app.register_blueprint(resource, url_prefix="/api/v1")
     for resource in (about, slicer_upload):
         app.register_blueprint(resource)

@@ -36,6 +36,10 @@ class Settings:
         lease_s: how long an attempt is believed to live without a word from its agent.
         agent_interval_s: how often an agent with nothing to say comes by.
         public_library: whether public designs are shown to whoever has no account.
+        mail_url: the lab's mail server for notices by e-mail, as an apprise URL; empty for none.
+        notices_private: whether members' notices may go to addresses in the lab's own network.
+        clearance_notice_min: minutes within opening hours after which a plate that waits to be
+            cleared is told of.
         max_streams: event streams and long polls that may be open at once.
     """
 
@@ -59,6 +63,9 @@ class Settings:
     offer_s: float = 30.0
     lease_s: float = 60.0
     agent_interval_s: float = 2.0
+    mail_url: str = ""
+    notices_private: bool = False
+    clearance_notice_min: float = 30.0
     max_streams: int = 256
     secure_cookies: bool = False
     public_library: bool = True

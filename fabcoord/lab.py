@@ -12,6 +12,7 @@ from fabcoord.designs import uploads as incoming
 from fabcoord.designs.licences import PaidPrints, PrintRules
 from fabcoord.designs.uploads import Uploads
 from fabcoord.ledger.charges import Charges
+from fabcoord.notices import news
 from fabcoord.queue import batches, evidence, printers, spool_use, upkeep
 from fabcoord.queue.energy import Meter
 from fabcoord.queue.policy import Policy
@@ -81,6 +82,7 @@ def open_lab(settings: Settings) -> Lab:
     recorder = Recorder(preparation.default)
     recorder.register(store)
     recorder.catch_up(store)
+    news.register(store)
     store.subscribe("job.awaiting_pickup", evidence.on_job_printed)
     for ended in ("finished", "failed", "cancelled"):
         store.subscribe(f"attempt.{ended}", upkeep.on_attempt_ended)

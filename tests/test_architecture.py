@@ -21,7 +21,7 @@ FLOORS = {
     "members": 2,
     **dict.fromkeys(("designs", "slicing"), 3),
     "queue": 4,
-    **dict.fromkeys(("ledger", "assembly", "federation"), 5),
+    **dict.fromkeys(("ledger", "assembly", "federation", "notices"), 5),
     "api": 6,
     "web": 7,
 }

@@ -184,6 +184,19 @@ class FailureCause(Schema):
     note = fields.String(load_default="", validate=_short)
 
 
+class NoticeTarget(Schema):
+    means = fields.String(required=True, validate=_short)
+    address = fields.String(required=True, validate=validate.Length(max=1000))
+    label = fields.String(load_default="", validate=validate.Length(max=80))
+    kinds = fields.List(fields.String(validate=_short), validate=validate.Length(max=50))
+    lab = fields.Boolean(load_default=False)
+
+
+class NoticeTargetChange(Schema):
+    label = fields.String(validate=validate.Length(max=80))
+    kinds = fields.List(fields.String(validate=_short), validate=validate.Length(max=50))
+
+
 class PairingRequest(Schema):
     name = fields.String(required=True, validate=_short)
     pairing = fields.String(required=True, validate=_short)

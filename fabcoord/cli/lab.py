@@ -60,6 +60,7 @@ def worker(data: Path | None, demo: bool, demo_speed: float | None, workers: int
     """Check, slice and draw for a lab whose directory this machine shares."""
     from fabcoord import config
     from fabcoord.lab import open_lab, warm_up
+    from fabcoord.notices.courier import Courier
     from fabcoord.queue.forecast import Forecaster
 
     settings = lab_settings(config, data, demo, demo_speed)
@@ -67,10 +68,13 @@ def worker(data: Path | None, demo: bool, demo_speed: float | None, workers: int
     warm_up(lab)
     forecaster = Forecaster(lab.store, lab.preparation.default, settings.data_dir / "forecast.lock")
     forecaster.start()
+    courier = Courier(lab.store, settings, lab.preparation.default)
+    courier.start()
     try:
         lab.work.consume(workers or settings.workers)
     finally:
         forecaster.stop()
+        courier.stop()
 
 
 @click.group()

@@ -118,6 +118,8 @@ def act(
         db.conn.execute("UPDATE jobs SET retried_at = ? WHERE id = ?", (now(), job_id))
     if verb == "approve":
         db.conn.execute("UPDATE jobs SET approved = 1 WHERE id = ?", (job_id,))
+        emit(db, "job.approved", job_id=job_id, member_id=job["member_id"], actor=member.name,
+             reason=said)  # fmt: skip
     if verb == "release":
         _keep(db, job_id, released=True)
     if event in (JobEvent.CANCEL, JobEvent.REJECT):

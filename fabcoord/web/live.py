@@ -10,7 +10,13 @@ from fabcoord.store import events
 from fabcoord.store.sqlite import Database
 
 QUEUE = (
-    *("job.created", "job.changed", "job.forecast", *(f"job.{state}" for state in JobState)),
+    *(
+        "job.created",
+        "job.changed",
+        "job.forecast",
+        "job.approved",
+        *(f"job.{state}" for state in JobState),
+    ),
     *(f"attempt.{state}" for state in AttemptState),
     *("attempt.withdrawn", "attempt.cause", "attempt.report_refused", "command.created"),
 )

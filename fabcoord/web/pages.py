@@ -20,6 +20,7 @@ from fabcoord.web.library import pages as library
 from fabcoord.web.members import members
 from fabcoord.web.menu import places
 from fabcoord.web.meshes import meshes
+from fabcoord.web.notices import notices
 from fabcoord.web.renders import making
 from fabcoord.web.sign_in import sign_in
 from fabcoord.web.staff import staff
@@ -45,6 +46,7 @@ def register(app: Flask) -> None:
         library,
         collections,
         statistics,
+        notices,
     ):
         app.register_blueprint(family)
     for status in (404, 405):

@@ -1,0 +1,1 @@
+"""Tells people, outside of the pages, what needs them."""
