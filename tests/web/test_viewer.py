@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright
 
 from fabcoord.demo import binary_stl, box
 from fabcoord.designs import library
@@ -31,7 +30,7 @@ from fabcoord.members.roles import Member
 from fabcoord.store.events import emit
 from fabcoord.web.files import DIRECTORY
 
-from .conftest import CHROMIUM_OPTIONS, Agent, Served, sign_in
+from .conftest import CHROMIUM_OPTIONS, Agent, Served, Watched, launched, sign_in
 
 pytestmark = pytest.mark.browser
 HOLE = {
@@ -40,18 +39,20 @@ HOLE = {
 }  # fmt: skip
 
 
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
     """A Chromium that draws WebGL in software."""
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser")
-    if chromium is None:
-        pytest.skip("Chromium is not installed; script/test installs it")
     options = [one for one in CHROMIUM_OPTIONS if one != "--disable-gpu"]
     options += ["--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+    with launched(playwright, options) as browser:
         yield browser
-        browser.close()
+
+
+@pytest.fixture
+def page(watched: Watched) -> Page:
+    """A small page: the pictures are drawn by the processor, pixel by pixel."""
+    watched.page.set_viewport_size({"width": 1000, "height": 700})
+    return watched.page
 
 
 @pytest.fixture(scope="session")
@@ -125,13 +126,13 @@ def test_the_part_is_drawn_cut_and_measured(
     page.get_by_role("button", name="Top").click()
     settle(page)
     whole = page.locator(".viewer canvas").screenshot()
-    page.get_by_label("Section").select_option("x")
+    page.get_by_label("Section", exact=True).select_option("x")
     assert page.locator(".view-field output").inner_text() == "20.0 mm"
     page.wait_for_function(
         "was => Number(document.querySelector('.viewer').dataset.drawn) > was", arg=drawn(page) - 1
     )
     assert page.locator(".viewer canvas").screenshot() != whole
-    page.get_by_label("Section").select_option("")
+    page.get_by_label("Section", exact=True).select_option("")
 
     page.get_by_role("button", name="Front").click()
     page.get_by_role("button", name="Measure").click()
@@ -163,7 +164,9 @@ def on_screen(page: Page, x: float, y: float, z: float) -> tuple[float, float]:
 
     The length labels tell the scale: they stand on the middles of the box's edges.
     """
-    frame = page.locator(".viewer canvas").bounding_box()
+    canvas = page.locator(".viewer canvas")
+    canvas.scroll_into_view_if_needed()
+    frame = canvas.bounding_box()
     assert frame is not None
     middle = frame["x"] + frame["width"] / 2, frame["y"] + frame["height"] / 2
     # 32° high, from as far as the ball around the part just fits: see controls.js.
