@@ -13,7 +13,7 @@ from fabcoord.designs.licences import PaidPrints, PrintRules
 from fabcoord.designs.uploads import Uploads
 from fabcoord.ledger.charges import Charges
 from fabcoord.notices import news
-from fabcoord.queue import batches, evidence, printers, spool_use, upkeep
+from fabcoord.queue import batches, evidence, printers, room, spool_use, upkeep
 from fabcoord.queue.energy import Meter
 from fabcoord.queue.policy import Policy
 from fabcoord.queue.preparation import Preparation
@@ -69,7 +69,7 @@ def open_lab(settings: Settings) -> Lab:
     slices = Slices(store, slicer, blobs, settings.work_dir)
     rules = PrintRules(PaidPrints(settings.paid_prints), settings.cooperative)
     preparation = Preparation(slices, Policy(settings.approval, settings.release), rules)
-    for task in checks.tasks(store, blobs, settings.work_dir, limits):
+    for task in checks.tasks(store, blobs, settings.work_dir, limits, room.usual_nozzle_mm):
         work.register(task)
     work.register(renders.task(store, blobs, settings.work_dir, limits))
     work.register(repairs.task(store, blobs, settings.work_dir, limits))

@@ -7,7 +7,7 @@ from typing import Any
 from flask import request
 
 from fabcoord.api import intake, schemas
-from fabcoord.api.access import member
+from fabcoord.api.access import is_visitor, member
 from fabcoord.api.context import lab
 from fabcoord.api.routing import Resource, page, page_arguments, wanted_version
 from fabcoord.designs import compare as comparing
@@ -17,6 +17,7 @@ from fabcoord.designs import tags as spelling
 from fabcoord.designs.search import Asked
 from fabcoord.errors import BadInput
 from fabcoord.members.roles import Permission
+from fabcoord.queue import room
 
 designs = Resource("designs", __name__)
 
@@ -88,7 +89,8 @@ def asked() -> Asked:
 @designs.route_to("GET", "/designs/<design_id>", Permission.BROWSE, "One design", answer="Design")
 def show(design_id: str) -> Any:
     with lab().store.reading() as db:
-        return library.get(db, design_id)
+        design = library.get(db, design_id)
+        return design if is_visitor() else room.of_design(db, design)
 
 
 @designs.route_to(

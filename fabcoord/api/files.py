@@ -8,13 +8,14 @@ from typing import Any, TypeVar
 from flask import Response, request, send_file
 
 from fabcoord.api import schemas
-from fabcoord.api.access import member
+from fabcoord.api.access import is_visitor, member
 from fabcoord.api.context import lab
 from fabcoord.api.routing import Resource
 from fabcoord.designs import checks, library, previews, repair_results, repairs
 from fabcoord.designs.meshcheck.report import Angle, Theme
 from fabcoord.errors import BadInput, NotFound
 from fabcoord.members.roles import Permission
+from fabcoord.queue import room
 from fabcoord.store.sqlite import Database
 
 files = Resource("files", __name__)
@@ -25,9 +26,12 @@ files = Resource("files", __name__)
 def show(file_id: str) -> Any:
     with lab().store.reading() as db:
         try:
-            return library.file(db, file_id) | {"repair": repair_results.of_file(db, file_id)}
+            found = library.file(db, file_id) | {"repair": repair_results.of_file(db, file_id)}
         except NotFound:
-            return repair_results.promised(db, file_id, member())
+            found = repair_results.promised(db, file_id, member())
+        if not is_visitor():
+            room.with_room(db, [found])
+    return found
 
 
 @files.route_to(

@@ -137,9 +137,16 @@ def picture(db: Database, sha256: str, format_: str, kind: str) -> str | None:
 
 
 def tasks(
-    store: Store, blobs: BlobStore, work_dir: Path, limits: sandbox.Limits
+    store: Store,
+    blobs: BlobStore,
+    work_dir: Path,
+    limits: sandbox.Limits,
+    nozzle_mm: deep.Nozzle = deep.no_printer,
 ) -> tuple[Task, ...]:
-    """The kinds of run: the verdict first, what there is to look at after it."""
+    """The kinds of run: the verdict first, what there is to look at after it.
+
+    ``nozzle_mm`` tells by which nozzle walls and features are judged.
+    """
 
     def own_directory(stage: str) -> Path:
         work_dir.mkdir(parents=True, exist_ok=True)
@@ -176,7 +183,7 @@ def tasks(
     def gave_up(db: Database, subject: str, reason: str) -> None:
         _end_check(db, subject, CheckReport.failed(f"The check did not end: {reason}."), None)
 
-    looks = deep.task(store, blobs, work_dir, limits)
+    looks = deep.task(store, blobs, work_dir, limits, nozzle_mm)
     return Task(CHECK, check, gave_up), *previews.tasks(store, blobs, work_dir, limits), looks
 
 

@@ -30,6 +30,15 @@ _NICENESS = 15
 _LONGEST_S = 180.0  # a million triangles take some ten seconds
 
 
+# The diameter by which walls are judged, from the lab's printers; None where there is none yet.
+Nozzle = Callable[[Database], float | None]
+
+
+def no_printer(db: Database) -> float | None:
+    """Where nothing is known of printers: the nozzle that most have."""
+    return None
+
+
 def ask(db: Database, sha256: str, format_: str) -> None:
     """Have the print mesh of a checked file looked at more deeply."""
     db.conn.execute(
@@ -66,8 +75,14 @@ def best_rotation(file: dict[str, Any]) -> list[float] | None:
     return list(rotation) if rotation else None
 
 
-def task(store: Store, blobs: BlobStore, work_dir: Path, limits: sandbox.Limits) -> Task:
-    """The kind of run that takes the second look."""
+def task(
+    store: Store,
+    blobs: BlobStore,
+    work_dir: Path,
+    limits: sandbox.Limits,
+    nozzle_mm: Nozzle = no_printer,
+) -> Task:
+    """The kind of run that takes the second look, by the nozzle that ``nozzle_mm`` tells."""
     within = replace(limits, niceness=_NICENESS, wall_s=min(limits.wall_s, _LONGEST_S))
 
     def examine(subject: str, stopped: Callable[[], bool]) -> Commit:
@@ -78,6 +93,7 @@ def task(store: Store, blobs: BlobStore, work_dir: Path, limits: sandbox.Limits)
                 "SELECT mesh_sha256 FROM checks WHERE sha256 = ? AND format = ?",
                 (sha256, format_),
             )
+            nozzle = nozzle_mm(db)
         mesh_sha256 = found["mesh_sha256"] if found else None
         if mesh_sha256 is None:
             return lambda db: nothing_to_do(db, sha256, format_)
@@ -85,6 +101,8 @@ def task(store: Store, blobs: BlobStore, work_dir: Path, limits: sandbox.Limits)
         out = Path(tempfile.mkdtemp(prefix="deep-", dir=work_dir))
         try:
             argv = [*sandbox.python_module("fabcoord.designs.meshcheck.deep"), "--out", str(out)]
+            if nozzle is not None:
+                argv += ["--nozzle", f"{nozzle:g}"]
             ended = sandbox.run(
                 [*argv, "--mesh", str(blobs.path(mesh_sha256))],
                 cwd=out, limits=within, cancelled=stopped,

@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, request
 
 from fabcoord.api import intake
-from fabcoord.api.access import member
+from fabcoord.api.access import is_visitor, member
 from fabcoord.api.context import lab
 from fabcoord.api.designs import asked
 from fabcoord.designs import checks, deep, library
@@ -16,7 +16,7 @@ from fabcoord.designs.library import NewFile
 from fabcoord.designs.search import Asked
 from fabcoord.errors import FabcoordError, TooLarge
 from fabcoord.members.roles import Permission, Role
-from fabcoord.queue import estimates
+from fabcoord.queue import estimates, room
 from fabcoord.queue import jobs as queue
 from fabcoord.store.sqlite import Database
 from fabcoord.web import choices, design_page, live, terms, views
@@ -174,6 +174,8 @@ def _design(design_id: str, status: int = 200, **facts: Any) -> Response:
         pictured = _pictured(db, [design])
         looks = views.of_files(db, design["revision"]["files"])
         credit = terms.of_design(db, design)
+        if not is_visitor():
+            room.of_design(db, design)
         told = design_page.facts(db, member(), design)
     facts = {"given": {}} | told | facts
     return show(

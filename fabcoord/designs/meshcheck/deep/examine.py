@@ -19,8 +19,8 @@ from fabcoord.designs.meshcheck.report import Finding
 from fabcoord.designs.meshcheck.soup import Doubles, Floats
 from fabcoord.designs.meshcheck.topology import Surface, build_surface
 
-NOZZLE_MM = 0.4
-LINE_MM = 0.45  # what slicers draw with that nozzle
+NOZZLE_MM = 0.4  # what most printers have
+LINE_SHARE = 1.125  # width of the line that slicers draw with a nozzle, of its diameter
 MOST_TRIANGLES = 1_500_000  # beyond it a lighter copy is measured
 _LIGHTER_TRIANGLES = 500_000
 _CROSSINGS_S = 9.0
@@ -43,15 +43,20 @@ class _Look:
     triangles: Floats
     normals: Doubles  # (n, 3), twice the area long
     measures: Measures
+    nozzle_mm: float = NOZZLE_MM
     findings: list[Finding] = field(default_factory=list)
+
+    @property
+    def line_mm(self) -> float:
+        return self.nozzle_mm * LINE_SHARE
 
     def found(self, finding: Finding, places: object = None) -> None:
         marks = marks_at(np.asarray(places)) if places is not None and len(places) else ()  # type: ignore[arg-type]
         self.findings.append(replace(finding, marks=marks))
 
 
-def examine(triangles: Floats) -> Examined:
-    """Look deeper into (n, 3, 3) triangles in mm, as they are sliced."""
+def examine(triangles: Floats, nozzle_mm: float = NOZZLE_MM) -> Examined:
+    """Look deeper into (n, 3, 3) triangles in mm, as they are sliced for such a nozzle."""
     whole = len(triangles)
     if whole > MOST_TRIANGLES:
         from fabcoord.designs.meshcheck.pictures import decimated
@@ -62,7 +67,7 @@ def examine(triangles: Floats) -> Examined:
     sides = corners.astype(np.float64)
     normals = np.cross(sides[:, 1] - sides[:, 0], sides[:, 2] - sides[:, 0])
     del sides
-    look = _Look(surface, corners, normals, Measures(triangles_examined=len(corners)))
+    look = _Look(surface, corners, normals, Measures(triangles_examined=len(corners)), nozzle_mm)
     if not len(corners):
         return Examined((), look.measures)
     tree = Tree.of(corners)
@@ -98,17 +103,17 @@ def _crossings(look: _Look, tree: Tree) -> None:
 
 
 def _walls(look: _Look, tree: Tree) -> None:
-    walls = measure_walls(look.triangles, look.normals, tree, 2 * LINE_MM)
+    walls = measure_walls(look.triangles, look.normals, tree, 2 * look.line_mm)
     thickness = walls.thickness_mm
     if not len(thickness):
         return
-    thin = thickness < LINE_MM
+    thin = thickness < look.line_mm
     share = float(thin.mean())
     known = bool(np.isfinite(thickness).any())
     thinnest = round(float(thickness.min()), 3) if known else None
     look.measures = replace(look.measures, thinnest_wall_mm=thinnest, thin_share=round(share, 5))
     if share >= _THIN_SHARE and thinnest is not None:
-        finding = words.thin_walls(share, thinnest, len(thickness), LINE_MM)
+        finding = words.thin_walls(share, thinnest, len(thickness), look.nozzle_mm, look.line_mm)
         look.found(finding, walls.places[thin])
 
 
@@ -116,14 +121,16 @@ def _sections(look: _Look) -> None:
     solid = as_solid(look.surface.vertices, look.surface.faces)
     if solid is None:
         return
-    seen = look_at_sections(solid, LINE_MM, _SECTIONS_S)
+    seen = look_at_sections(solid, look.line_mm, _SECTIONS_S)
     look.measures = replace(
         look.measures,
         contact_mm2=round(seen.contact_mm2, 3),
         narrow_share=round(seen.lost_share, 5),
     )
     if seen.lost_share >= _NARROW_SHARE or len(seen.places) >= _NARROW_PLACES:
-        finding = words.small_features(len(seen.places), seen.lost_share, seen.heights, NOZZLE_MM)
+        finding = words.small_features(
+            len(seen.places), seen.lost_share, seen.heights, look.nozzle_mm
+        )
         look.found(finding, seen.places)
 
 

@@ -40,9 +40,11 @@ def overlapping_bodies(pairs: int, share: float) -> Finding:
     return Finding("overlapping_bodies", Severity.WARNING, text, pairs, repairable=True)
 
 
-def thin_walls(share: float, thinnest_mm: float, samples: int, line_mm: float) -> Finding:
+def thin_walls(
+    share: float, thinnest_mm: float, samples: int, nozzle_mm: float, line_mm: float
+) -> Finding:
     text = (
-        f"Walls are thinner than the {line_mm:g} mm line of a common nozzle over "
+        f"Walls are thinner than the {line_mm:.3g} mm line of a {nozzle_mm:g} mm nozzle over "
         f"{_percent(share)} of the surface; the thinnest seen is {thinnest_mm:.2g} mm. They may "
         "be left out or break. Make them thicker, scale the part up, or ask for a finer nozzle. "
         f"(Measured at {samples:,} places; smaller ones may be missed.)"
