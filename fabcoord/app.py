@@ -6,7 +6,7 @@ import functools
 
 from flask import Flask, Response
 
-from fabcoord.api import access, intake, problems
+from fabcoord.api import access, idempotency, intake, problems
 from fabcoord.api.about import about
 from fabcoord.api.agents import agents
 from fabcoord.api.badges import badges
@@ -77,6 +77,7 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
 def start_background(app: Flask) -> list[Tail | Clockwork]:
     """Start what the server does beside answering requests; stop each with ``.stop()``."""
     lab: Lab = app.extensions["fabcoord"]
+    idempotency.forget_interrupted(lab.store)
     running: list[Tail | Clockwork] = [
         Tail(lab.store),
         Clockwork(

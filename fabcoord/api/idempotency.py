@@ -1,4 +1,8 @@
-"""Idempotency-Key on POST: the same key and body is done once and answered alike."""
+"""Idempotency-Key on POST: the same key and body is done once and answered alike.
+
+That it is done is noted in the very transaction that does it, so a crash between the two cannot
+have it done twice; only its answer can be lost.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +14,12 @@ from flask import Response, g, request
 
 from fabcoord.api.context import lab
 from fabcoord.errors import BadInput, Conflict, Unprocessable
-from fabcoord.store.database import row
+from fabcoord.store.database import Store, row
+from fabcoord.store.sqlite import Database
 from fabcoord.store.values import in_seconds, now
 
 KEPT_S = 24 * 3600.0
-_WORKED_ON_S = 120.0
+_WORKED_ON, _DONE = 0, 1  # in place of a status, before there is an answer
 _KEPT_HEADERS = ("Location", "ETag", "Content-Type")
 
 
@@ -29,8 +34,16 @@ def once(work: Callable[[], Response]) -> Response:
     known = _reserve(name, _body_hash())
     if known is not None:
         return known
+
+    def note(db: Database) -> None:
+        db.conn.execute(
+            "UPDATE idempotency SET status = ? WHERE key = ? AND member_id = ? AND route = ?",
+            (_DONE, *name),
+        )
+
     try:
-        response = work()
+        with lab().store.noting(note):
+            response = work()
     except BaseException:
         _forget(name)
         raise
@@ -38,14 +51,19 @@ def once(work: Callable[[], Response]) -> Response:
     return response
 
 
+def forget_interrupted(store: Store) -> None:
+    """Let requests be sent again that a server was working on when it ended: nothing came of them.
+
+    For the start of the one process that answers requests.
+    """
+    with store.writing() as db:
+        db.conn.execute("DELETE FROM idempotency WHERE status = ?", (_WORKED_ON,))
+
+
 def _reserve(name: tuple[str, str, str], body_hash: str) -> Response | None:
     """Take the key for this request, or return what it was answered with before."""
     with lab().store.writing() as db:
         db.conn.execute("DELETE FROM idempotency WHERE created_at < ?", (in_seconds(-KEPT_S),))
-        db.conn.execute(
-            "DELETE FROM idempotency WHERE status = 0 AND created_at < ?",
-            (in_seconds(-_WORKED_ON_S),),
-        )
         known = row(
             db, "SELECT * FROM idempotency WHERE key = ? AND member_id = ? AND route = ?", name
         )
@@ -60,8 +78,13 @@ def _reserve(name: tuple[str, str, str], body_hash: str) -> Response | None:
         raise Unprocessable(
             "That Idempotency-Key was used for another request.", hint="Use a fresh key."
         )
-    if known["status"] == 0:
+    if known["status"] == _WORKED_ON:
         raise Conflict("That request is still being worked on.", hint="Ask again in a moment.")
+    if known["status"] == _DONE:
+        raise Conflict(
+            "That request was carried out, but the server ended before it could answer.",
+            hint="Look at what is there; it is not done a second time.",
+        )
     return Response(known["answer"], known["status"], json.loads(known["headers"]))
 
 
@@ -78,7 +101,8 @@ def _keep(name: tuple[str, str, str], response: Response) -> None:
 def _forget(name: tuple[str, str, str]) -> None:
     with lab().store.writing() as db:
         db.conn.execute(
-            "DELETE FROM idempotency WHERE key = ? AND member_id = ? AND route = ?", name
+            "DELETE FROM idempotency WHERE key = ? AND member_id = ? AND route = ? AND status = ?",
+            (*name, _WORKED_ON),  # what is done stays done, whatever went wrong after it
         )
 
 

@@ -45,6 +45,7 @@ class Store:
         self._subscribers: dict[str, list[Callable[[Database, Any], None]]] = {}
         self._idle: list[Database] = []
         self._lock = threading.Lock()
+        self._thread = threading.local()
         make_directory(path.parent)
 
     @contextmanager
@@ -77,6 +78,8 @@ class Store:
                 yield db
                 for call in db.before_commit:
                     call()
+                for note in getattr(self._thread, "notes", ()):
+                    note(db)
             except BaseException:
                 db.conn.rollback()  # quiet where SQLite already rolled back, as on a full disk
                 raise
@@ -89,6 +92,16 @@ class Store:
         self.hub.wake()
         for tell in done:
             tell()
+
+    @contextmanager
+    def noting(self, note: Callable[[Database], None]) -> Iterator[None]:
+        """While the block runs, the transactions of this thread end with ``note(db)``."""
+        before = getattr(self._thread, "notes", ())
+        self._thread.notes = (*before, note)
+        try:
+            yield
+        finally:
+            self._thread.notes = before
 
     def _sync_wal(self) -> None:
         """Bring to the disk what was committed without synchronous=FULL."""

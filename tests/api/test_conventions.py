@@ -203,6 +203,34 @@ def test_a_request_that_is_still_worked_on_is_not_begun_twice(
     assert len(ben("GET", "/designs").json["items"]) == 2
 
 
+def test_what_was_done_is_not_done_again_when_the_server_died_before_its_answer(
+    lab: Lab, ben: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = {"Idempotency-Key": "k1"}
+
+    def die(*_: object) -> None:
+        raise OSError("killed")
+
+    with monkeypatch.context() as dying:
+        dying.setattr(idempotency, "_keep", die)
+        problem(ben("POST", "/designs", data=form(title="Cube"), headers=key), 500)
+    idempotency.forget_interrupted(lab.store)
+    refused = ben("POST", "/designs", data=form(title="Cube"), headers=key)
+    assert "carried out" in problem(refused, 409)["detail"]
+    assert len(ben("GET", "/designs").json["items"]) == 1
+
+
+def test_what_was_not_done_when_the_server_died_is_done_after_its_restart(
+    lab: Lab, ben: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = {"Idempotency-Key": "k1"}
+    monkeypatch.setattr(idempotency, "_forget", lambda name: None)  # as when it is killed
+    problem(ben("POST", "/designs", data=form(licence="no such"), headers=key), 400)
+    problem(ben("POST", "/designs", data=form(licence="no such"), headers=key), 409)
+    idempotency.forget_interrupted(lab.store)
+    problem(ben("POST", "/designs", data=form(licence="no such"), headers=key), 400)
+
+
 @pytest.mark.parametrize("key", ["", "x" * 201])
 def test_a_key_has_a_sensible_length(ben: Caller, key: str) -> None:
     problem(ben("POST", "/designs", data=form(), headers={"Idempotency-Key": key}), 400)

@@ -97,6 +97,10 @@ def _of_lab(db: sqlite3.Connection) -> Iterator[str]:
             yield f"job {job['id']}: {job['copies_done']} copies done, finished: {done}"
         if job["state"] in ("awaiting_pickup", "collected") and len(done) < job["copies"]:
             yield f"job {job['id']} is {job['state']}, but {len(done)} copies are printed"
+    for [entry] in db.execute(
+        "SELECT seq FROM ledger_entries WHERE seq NOT IN (SELECT entry FROM ledger_lines)"
+    ):
+        yield f"entry {entry} of the ledger books nothing"
 
 
 def _of_blobs(db: sqlite3.Connection, blobs: Path) -> Iterator[str]:
@@ -176,5 +180,6 @@ _PROMISES: dict[str, tuple[str, tuple[str, ...]]] = {
         ("printer", "attempt"),
     ),
     "resolved": ("SELECT 1 FROM attempts WHERE id = ? AND state = ?", ("attempt", "outcome")),
+    "deposit": ("SELECT 1 FROM ledger_entries WHERE note = ?", ("note",)),
     "token": ("SELECT 1 FROM tokens WHERE hash = ?", ("token",)),
 }

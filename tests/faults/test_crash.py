@@ -45,8 +45,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
             target=lambda: jobs.extend(plant.ask(number) for number in range(8))
         )
         work.start()
-        looks = list(copies(plant, _LOOKS, random.Random(2), place / "copy"))
         plant.make_token()
+        plant.pay_in()
+        looks = list(copies(plant, _LOOKS, random.Random(2), place / "copy"))
         work.join()
         for job_id in jobs:
             plant.lab.until_job(job_id, "awaiting_pickup")
@@ -62,7 +63,7 @@ def test_the_files_of_a_busy_lab_are_consistent_at_any_moment(run: Run) -> None:
 @pytest.mark.skipif(bool(disk.why_not()), reason=disk.why_not())
 def test_whatever_was_confirmed_survives_a_power_cut(run: Run, tmp_path: Path) -> None:
     told = {said["kind"] for said in run.told.so_far()}
-    assert told >= {"job", "approved", "cleared", "token", "paired"}
+    assert told >= {"job", "approved", "cleared", "token", "paired", "deposit"}
     cuts = list(replay(run.root, run.log, _CUTS, seed=1, scratch=tmp_path))
     assert len(cuts) == _CUTS
     assert not [cut for cut in cuts if cut.problems]
