@@ -96,8 +96,9 @@ def token_create(member: str, role: str, data: Path | None) -> None:
 
     lab = open_lab(config.load(data_directory(data, is_demo=False)))
     with lab.store.writing(durable=True) as db:
-        owner = accounts.by_name(db, member) or accounts.create(db, member, Role(role))
-        made = accounts.create_token(db, owner, "command line")
+        by = "command line"
+        owner = accounts.by_name(db, member) or accounts.create(db, member, Role(role), by=by)
+        made = accounts.create_token(db, owner, "command line", by=by)
     click.echo(made)
 
 

@@ -146,6 +146,10 @@ def may_see_content(db: Database, member: Member | None, sha256: str) -> bool:
     return found is not None
 
 
+# News of one person's money, keys and ways to be told; others hear none of it.
+_OF_ONE_PERSON = ("money.", "notice.", "token.", "badge.")
+
+
 def may_see_event(db: Database, member: Member, kind: str, data: Mapping[str, Any]) -> bool:
     """Whether an event may be told to ``member``: not when it is about what they may not see."""
     design_id, collection_id = data.get("design_id"), data.get("collection_id")
@@ -159,6 +163,8 @@ def may_see_event(db: Database, member: Member, kind: str, data: Mapping[str, An
         return may_see_content(db, member, data["sha256"])
     if kind.startswith("report."):
         return member.may(Permission.MODERATE)
+    if kind.startswith(_OF_ONE_PERSON):
+        return member.may(Permission.RUN_PRINTERS)
     return True
 
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from fabcoord.store.database import Row, row, rows, value
+from fabcoord.store.events import emit
 from fabcoord.store.sqlite import Database
 from fabcoord.store.values import now
 
@@ -72,6 +73,10 @@ def post(
     )
     if made is None:
         return False
+    if actor is not None:  # what a person books is in the log of who did what
+        emit(db, f"money.{kind}", member_id=member_id, job_id=job_id, attempt_id=attempt_id,
+             actor=actor, entry=made["seq"], currency=currency,
+             amount_minor=sum(line.amount_minor for line in kept))  # fmt: skip
     db.conn.executemany(
         "INSERT INTO ledger_lines (entry, line, source, target, amount_minor)"
         " VALUES (?, ?, ?, ?, ?)",

@@ -31,11 +31,18 @@ class Session:
     csrf: str
 
 
-def create(db: Database, name: str, role: Role, *, password: str | None = None) -> Member:
-    """Add a member; raises Conflict when the name is taken, BadInput when it will not do."""
+def create(
+    db: Database, name: str, role: Role, *, password: str | None = None, by: str | None = None
+) -> Member:
+    """Add a member; raises Conflict when the name is taken, BadInput when it will not do.
+
+    ``by`` is who does so, for the log.
+    """
     name = name.strip()
     if not 1 <= len(name) <= 80 or not name.isprintable():
         raise BadInput("A member's name has 1 to 80 printable characters.")
+    if name.casefold().startswith("agent:"):
+        raise BadInput("Names that begin with agent: belong to agents.", hint="Choose another.")
     if role not in ACCOUNT_ROLES:
         raise BadInput(f"No account is {role.value}.", fields={"role": "unknown"})
     if by_name(db, name) is not None:
@@ -47,7 +54,7 @@ def create(db: Database, name: str, role: Role, *, password: str | None = None) 
     )
     if password is not None:
         set_password(db, member, password)
-    emit(db, "member.created", member_id=member.id, name=name, role=role.value)
+    emit(db, "member.created", member_id=member.id, actor=by, name=name, role=role.value)
     return member
 
 
@@ -150,14 +157,17 @@ def sign_out(db: Database, secret: str) -> None:
     db.conn.execute("DELETE FROM sessions WHERE hash = ?", (secret_hash(secret),))
 
 
-def create_token(db: Database, member: Member, label: str = "") -> str:
-    """A new API token of the member; only its hash is kept, so it is shown this once."""
+def create_token(db: Database, member: Member, label: str = "", *, by: str | None = None) -> str:
+    """A new API token of the member; only its hash is kept, so it is shown this once.
+
+    ``by`` is who made it, where that was not the member.
+    """
     token = f"fab_{new_secret()}"
     db.conn.execute(
         "INSERT INTO tokens (id, member_id, hash, label, created_at) VALUES (?, ?, ?, ?, ?)",
         (new_id(), member.id, secret_hash(token), label, now()),
     )
-    emit(db, "token.created", member_id=member.id, label=label)
+    emit(db, "token.created", member_id=member.id, actor=by or member.name, label=label)
     return token
 
 
@@ -193,7 +203,7 @@ def create_first_admin(db: Database, code: str, name: str, password: str) -> Mem
             "That is not the code of this lab.",
             hint="It is printed in the terminal where fabcoord was started.",
         )
-    member = create(db, name, Role.ADMIN, password=password)
+    member = create(db, name, Role.ADMIN, password=password, by=name.strip())
     db.conn.execute("DELETE FROM settings WHERE name = 'first_admin_code'")
     return member
 

@@ -28,7 +28,10 @@ def add() -> Response:
     try:
         role = _role(given["role"])
         with lab().store.writing(durable=True) as db:
-            accounts.create(db, given["name"], role, password=request.form.get("password", ""))
+            accounts.create(
+                db, given["name"], role, password=request.form.get("password", ""),
+                by=member().name,
+            )  # fmt: skip
     except FabcoordError as error:
         return _overview(error.status, error=error, given=given)
     return go("/members")
