@@ -1,6 +1,6 @@
 """Times statistics and history over 100,000 ended attempts, beside counting the rows themselves.
 
-    .venv/bin/python bench/statistics.py [--prints 100000] [--days 1095] [--rounds 20]
+    .venv/bin/python bench/history.py [--prints 100000] [--days 1095] [--rounds 20]
 
 Each figure is one answer as the page or a client asks for it, in milliseconds. "Counting the rows"
 is what a program without daily sums does: GROUP BY over the history.
