@@ -36,6 +36,7 @@ from fabcoord.api.visitors import Buckets
 from fabcoord.config import Settings
 from fabcoord.lab import Lab, open_lab, warm_up
 from fabcoord.queue.clockwork import Clockwork
+from fabcoord.queue.spoolman import Link, Spoolman
 from fabcoord.store import audit
 from fabcoord.store.events import Tail
 from fabcoord.web import pages
@@ -74,11 +75,11 @@ def create_app(settings: Settings, lab: Lab | None = None) -> Flask:
     return app
 
 
-def start_background(app: Flask) -> list[Tail | Clockwork]:
+def start_background(app: Flask) -> list[Tail | Clockwork | Link]:
     """Start what the server does beside answering requests; stop each with ``.stop()``."""
     lab: Lab = app.extensions["fabcoord"]
     idempotency.forget_interrupted(lab.store)
-    running: list[Tail | Clockwork] = [
+    running: list[Tail | Clockwork | Link] = [
         Tail(lab.store),
         Clockwork(
             lab.store,
@@ -87,6 +88,8 @@ def start_background(app: Flask) -> list[Tail | Clockwork]:
             chores=[lab.uploads.remove_expired, functools.partial(audit.forget, lab.store)],
         ),
     ]
+    if lab.settings.spoolman_url:
+        running.append(Link(lab.store, Spoolman(lab.settings.spoolman_url)))
     for one in running:
         one.start()
     warm_up(lab)

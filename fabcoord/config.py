@@ -28,6 +28,7 @@ class Settings:
         paid_prints: what happens to paid prints of designs that nobody may earn with: ``hold``
             (staff decide), ``refuse``, or ``allow`` where the lab prints at cost.
         cooperative: whether the lab belongs to those who work in it (Peer Production Licence).
+        spoolman_url: of a Spoolman whose spools the lab uses; empty for spools of its own.
         workers: how many checks and slices run at once on this machine.
         work_url: ``redis://…`` or ``postgresql://…`` instead of a queue in a file of this lab.
         work_memory_mb: the most memory that the check of one file may use.
@@ -56,6 +57,7 @@ class Settings:
     release: str = "automatic"
     paid_prints: str = "hold"
     cooperative: bool = False
+    spoolman_url: str = ""
     workers: int = 2
     work_url: str = ""
     work_memory_mb: int = 3072

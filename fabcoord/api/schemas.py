@@ -140,6 +140,10 @@ class Weighing(Schema):
     remaining_g = fields.Float(allow_none=True, load_default=None)
 
 
+class ReportSettling(Schema):
+    again = fields.Boolean(required=True)
+
+
 class Loading(Schema):
     spool_id = fields.String(required=True, validate=_short)
 

@@ -10,9 +10,10 @@ from fabcoord.api import schemas
 from fabcoord.api.access import member
 from fabcoord.api.context import lab
 from fabcoord.api.routing import Resource, page, wanted_version
+from fabcoord.errors import NotFound
 from fabcoord.members.roles import Permission
 from fabcoord.queue import printers as fleet
-from fabcoord.queue import spool_csv
+from fabcoord.queue import spool_csv, spoolman
 from fabcoord.queue import spools as stock
 
 spools = Resource("spools", __name__)
@@ -65,6 +66,23 @@ def archive(spool_id: str, body: dict[str, Any]) -> Any:
                  "Take it back into use", body=schemas.Empty, answer="Spool")  # fmt: skip
 def restore(spool_id: str, body: dict[str, Any]) -> Any:
     return _archive(spool_id, away=False)
+
+
+@spools.route_to("GET", "/spools/reports", Permission.RUN_PRINTERS,
+                 "What Spoolman has not been told yet, or left to a person",
+                 answer="SpoolReport[]")  # fmt: skip
+def reports() -> Any:
+    with lab().store.reading() as db:
+        return page(spoolman.open_reports(db), None)
+
+
+@spools.route_to("POST", "/spools/reports/<attempt_id>/<int:part>", Permission.RUN_PRINTERS,
+                 "Settle a report in doubt: send it again, or take it as done",
+                 body=schemas.ReportSettling, status=204)  # fmt: skip
+def settle_report(attempt_id: str, part: int, body: dict[str, Any]) -> Any:
+    with lab().store.writing(durable=True) as db:
+        if not spoolman.settle_report(db, attempt_id, part, again=body["again"]):
+            raise NotFound("No such report is in doubt.")
 
 
 @spools.route_to("GET", "/spools.csv", Permission.READ, "All spools as a table")

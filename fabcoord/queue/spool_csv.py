@@ -75,9 +75,10 @@ def _take_line(db: Database, member: Member, line: dict[str, str]) -> bool:
         text = text[1:] if text[:2] in ("'=", "'+", "'-", "'@") else text
         given[name] = _number(name, text)
     spool_id = given.pop("id", None)
-    known = spool_id and any(
-        spool_id == one["id"] for one in spools.everyone(db) + spools.everyone(db, archived=True)
-    )
+    everyone = spools.everyone(db) + spools.everyone(db, archived=True)
+    known = next((one for one in everyone if one["id"] == spool_id), None)
+    if known and known["spoolman_id"] is not None:
+        return True  # it is kept elsewhere
     if known:
         spools.update(db, member, str(spool_id), given, None)
     else:

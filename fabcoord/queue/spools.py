@@ -79,6 +79,7 @@ def update(
     """Change what is known of a spool. Raises Stale when ``version`` is not the present one."""
     member.require(Permission.RUN_PRINTERS)
     before = get_row(db, spool_id)
+    _refuse_if_foreign(before)
     values = _checked(_shape(before) | changes)
     changed = row(
         db,
@@ -112,6 +113,7 @@ def weigh(
     """
     member.require(Permission.RUN_PRINTERS)
     before = get_row(db, spool_id)
+    _refuse_if_foreign(before)
     if (gross_g is None) == (remaining_g is None):
         raise BadInput(
             "Say what the spool weighs, or what is left on it.", fields={"gross_g": "one of both"}
@@ -233,6 +235,13 @@ def price_per_kg_minor(
         {"material": material, "colour": colour, "printer": printer_id},
     )
     return found["price_minor"] * 1e6 / found["initial_mg"] if found else None
+
+
+def _refuse_if_foreign(spool: Row) -> None:
+    if spool["spoolman_id"] is not None:
+        raise Conflict(
+            f"This spool is number {spool['spoolman_id']} of Spoolman.", hint="Change it there."
+        )
 
 
 def _refuse_while_printing(db: Database, printer_id: str, name: str) -> None:

@@ -27,10 +27,15 @@ def upload_code() -> Code | None:
     It says nothing but the address: who uploads signs in on their own phone, so that a photo of
     the screen is worth nothing.
     """
+    return code_for("/designs/new")
+
+
+def code_for(path: str) -> Code | None:
+    """The code of a page of this lab; None where no address is known that a phone could reach."""
     address = lab().settings.public_url or request.host_url
     if not reachable(address):
         return None
-    url = f"{address.rstrip('/')}/designs/new"
+    url = f"{address.rstrip('/')}{path}"
     return Code(url, _picture(url))
 
 
@@ -43,6 +48,6 @@ def reachable(address: str) -> bool:
         return host != "" and host != "localhost" and not host.endswith(".localhost")
 
 
-@lru_cache(maxsize=8)
+@lru_cache(maxsize=64)
 def _picture(url: str) -> str:
     return segno.make(url, error="m", micro=False).svg_data_uri(border=2, light="#fff")

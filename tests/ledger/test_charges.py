@@ -128,8 +128,19 @@ def test_a_charge_code_pays_up_to_its_budget(till: Till, pi: Pi) -> None:
     ends(till, pi, starts(till, pi))
     assert till.balances()["code:course-7"] == -COPY
     assert "of the budget" in till.job(till.queued(charge_code="course-7"))["reason"]
-    unknown = till.job(till.queued(charge_code="coarse-7"))
-    assert "no open charge code" in unknown["reason"]
+    with pytest.raises(BadInput, match="no open charge code"):
+        till.queued(charge_code="coarse-7")
+
+
+def test_a_charge_code_that_is_closed_pays_for_no_further_job(till: Till) -> None:
+    with till.store.writing() as db:
+        wallets.save_code(db, till.staff, "course-7", {})
+    job_id = till.queued(charge_code="course-7")
+    till.do("hold", job_id)
+    with till.store.writing() as db:
+        wallets.save_code(db, till.staff, "course-7", {"closed": True})
+    till.do("release", job_id)
+    assert "no open charge code" in till.job(job_id)["reason"]
 
 
 def test_a_charge_code_of_others_does_not_pay(till: Till) -> None:
@@ -137,7 +148,8 @@ def test_a_charge_code_of_others_does_not_pay(till: Till) -> None:
         wallets.save_code(db, till.staff, "club", {"members": [till.eve.id]})
         mine = wallets.codes(db, till.charges, till.ben)
         hers = wallets.codes(db, till.charges, till.eve)
-    assert "not yours" in till.job(till.queued(charge_code="club"))["reason"]
+    with pytest.raises(NotAllowed, match="not yours"):
+        till.queued(charge_code="club")
     assert (mine, [code["name"] for code in hers]) == ([], ["club"])
 
 
