@@ -23,7 +23,7 @@ class ControlledSimulator:
     ) -> None:
         link.parent.mkdir(parents=True, exist_ok=True)
         self.link, self._control = link, control
-        self._process = subprocess.Popen(
+        self.process = subprocess.Popen(
             [
                 *(sys.executable, "-I", "-m", "fabcoord.printers.simulator"),
                 *("--link", str(link), "--speed", str(speed), "--control", str(control)),
@@ -33,7 +33,7 @@ class ControlledSimulator:
         )
         deadline = time.monotonic() + 10
         while not (link.is_symlink() and control.exists()):
-            assert self._process.poll() is None, "the simulator did not start"
+            assert self.process.poll() is None, "the simulator did not start"
             assert time.monotonic() < deadline, "the simulator is slow to start"
             time.sleep(0.02)  # a process that makes a file tells nobody
 
@@ -60,7 +60,7 @@ class ControlledSimulator:
 
     def reap(self) -> None:
         """Leave no zombie when it has ended."""
-        self._process.poll()
+        self.process.poll()
 
 
 def _commands(gcode: Path) -> list[str]:

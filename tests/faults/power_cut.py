@@ -177,6 +177,10 @@ def _change_names(names: dict[str, File | None], change: Change, file: File | No
             names[change.other] = file
 
 
+def _is_risky(change: Change) -> bool:
+    return change.kind == "a" or (change.kind == "w" and b"M117 begin" in change.data)
+
+
 @dataclass(frozen=True, slots=True)
 class Cut:
     """One power cut of a run, and what was wrong with what it left."""
@@ -187,10 +191,16 @@ class Cut:
 
 
 def replay(root: Path, log: Path, count: int, seed: int, scratch: Path) -> Iterator[Cut]:
-    """Cut the power of a run below ``root`` at ``count`` random moments and look at the rest."""
+    """Cut the power of a run below ``root`` at ``count`` random moments and look at the rest.
+
+    Every second one comes right after something was confirmed or begun, when it is most in danger.
+    """
+    risky = [number for number, change in enumerate(read_log(log)) if _is_risky(change)]
     total = sum(1 for _ in read_log(log))
     chance = random.Random(seed)
-    moments = Counter(chance.randrange(total) for _ in range(count))
+    moments = Counter(
+        chance.choice(risky) if number % 2 else chance.randrange(total) for number in range(count)
+    )
     disk, told, begun = Disk(root), [], Counter[tuple[str, str]]()
     for number, change in enumerate(read_log(log)):
         disk.take(change)

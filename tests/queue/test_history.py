@@ -6,6 +6,7 @@ import os
 import random
 import tempfile
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from fabcoord.agent.messages import AgentEvent, CommandResult
 from fabcoord.errors import Superseded
 from fabcoord.queue import dispatch as dispatching
 from fabcoord.queue import jobs
+from fabcoord.queue.board import Board
 from fabcoord.queue.control import control
 from fabcoord.queue.states import LIVE, JobState
 
@@ -256,6 +258,24 @@ class History(RuleBasedStateMachine):
                 assert len(finished) == job["copies"]
             if job["state"] in (JobState.CANCELLED, JobState.REJECTED):
                 assert "offered" not in states, "offered, though nobody wants it"
+
+    @invariant()
+    def the_queue_in_memory_is_the_one_in_the_database(self) -> None:
+        if not hasattr(self, "room"):
+            return
+        at = datetime.now(UTC)
+        anew = Board(self.room.preparation.default)
+        with self.room.store.reading() as db:
+            self.room.board.follow(db, at)
+            anew.follow(db, at)
+        followed = self.room.board
+        assert {job.id: job for job in followed.schedule} == {job.id: job for job in anew.schedule}
+        assert followed.blocked == anew.blocked
+        for member in (self.room.ben, self.room.eve):
+            used_s = anew.schedule.used_s(member.id, at.timestamp())
+            assert followed.schedule.used_s(member.id, at.timestamp()) == pytest.approx(
+                used_s, abs=1.0
+            )
 
     @invariant()
     def an_idle_printer_is_free_and_clear(self) -> None:
