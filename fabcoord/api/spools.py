@@ -15,6 +15,7 @@ from fabcoord.members.roles import Permission
 from fabcoord.queue import printers as fleet
 from fabcoord.queue import spool_csv, spoolman
 from fabcoord.queue import spools as stock
+from fabcoord.store.events import emit
 
 spools = Resource("spools", __name__)
 
@@ -83,6 +84,8 @@ def settle_report(attempt_id: str, part: int, body: dict[str, Any]) -> Any:
     with lab().store.writing(durable=True) as db:
         if not spoolman.settle_report(db, attempt_id, part, again=body["again"]):
             raise NotFound("No such report is in doubt.")
+        emit(db, "spool.report_settled", attempt_id=attempt_id, actor=member().name, part=part,
+             again=body["again"])  # fmt: skip
 
 
 @spools.route_to("GET", "/spools.csv", Permission.READ, "All spools as a table")

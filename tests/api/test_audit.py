@@ -46,6 +46,7 @@ ELSEWHERE = {
     "POST /badges/release": "needs a reader of badges: tests of badges",
     "POST /printers/<printer_id>/answer": "needs a printer that asks: tests/e2e/test_prompts.py",
     "POST /attempts/<attempt_id>/refund": "needs a print that was paid: tests of money",
+    "POST /spools/reports/<attempt_id>/<int:part>": "needs a Spoolman that gave no answer",
     "POST /spools/import": "the same rows as POST /spools",
 }
 

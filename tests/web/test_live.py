@@ -10,11 +10,16 @@ from fabcoord.web import live
 
 # No page shows these.
 UNHEARD = {
+    "badge.given",
+    "badge.taken_back",
+    "batch.changed",
+    "batch.created",
     "charge_code.changed",
     "documentation.changed",
     "garbage.collected",
     "group.changed",
     "member.created",
+    "member.pin",
     "member.shares",
     "notice.target_added",
     "notice.target_changed",
@@ -24,6 +29,7 @@ UNHEARD = {
     "report.made",
     "slice.done",
     "slice.failed",
+    "spool.report_settled",
     "token.created",
     "training.changed",
     "upload.completed",
