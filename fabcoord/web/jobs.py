@@ -10,7 +10,9 @@ from fabcoord.api.access import member
 from fabcoord.api.context import lab
 from fabcoord.designs import library
 from fabcoord.errors import NotFound
+from fabcoord.ledger import costs
 from fabcoord.members.roles import Permission
+from fabcoord.queue import energy as meter
 from fabcoord.queue import jobs as queue
 from fabcoord.queue import learning
 from fabcoord.queue import printers as fleet
@@ -50,12 +52,16 @@ def one(job_id: str) -> Response:
             moving=job["state"] == JobState.PRINTING,
         )  # fmt: skip
         credit = terms.of_job(db, job)
-        own = queue.get_row(db, job_id)["member_id"] == member().id
+        row = queue.get_row(db, job_id)
+        own = row["member_id"] == member().id
+        cost = costs.of_job(db, row) if own or member().may(Permission.HANDLE_MONEY) else None
+        energy = meter.of_job(db, job_id)
         pace = learning.read(db).pace(job["machine"], job["printer_id"])
     return show(
         "job.html", job=job, file=file, printers=names, live=listening,
         verbs=verbs_now(job["state"], own=own), ended=job["state"] in _ENDED, looks=words.JOBS,
-        credit=credit, pace=pace, may_tell=own or member().may(Permission.RUN_PRINTERS),
+        credit=credit, pace=pace, cost=cost, energy=energy,
+        may_tell=own or member().may(Permission.RUN_PRINTERS),
     )  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from flask import Flask, g
 from fabcoord.api.access import is_visitor, session
 from fabcoord.api.context import lab
 from fabcoord.members.roles import Member, Permission
+from fabcoord.queue import prices
 from fabcoord.web import api_docs, words
 from fabcoord.web.collections import collections
 from fabcoord.web.designs import designs
@@ -20,9 +21,11 @@ from fabcoord.web.library import pages as library
 from fabcoord.web.members import members
 from fabcoord.web.menu import places
 from fabcoord.web.meshes import meshes
+from fabcoord.web.money import money
 from fabcoord.web.notices import notices
 from fabcoord.web.renders import making
 from fabcoord.web.sign_in import sign_in
+from fabcoord.web.spools import spools
 from fabcoord.web.staff import staff
 from fabcoord.web.statistics import statistics
 from fabcoord.web.terms import meanings, terms
@@ -47,6 +50,8 @@ def register(app: Flask) -> None:
         collections,
         statistics,
         notices,
+        spools,
+        money,
     ):
         app.register_blueprint(family)
     for status in (404, 405):
@@ -64,6 +69,8 @@ def register(app: Flask) -> None:
         "percent": words.percent,
         "degrees": words.degrees,
         "api_groups": api_docs.groups,
+        "money": prices.words,
+        "kwh": words.kwh,
     }
     app.jinja_env.filters.update(filters)
 

@@ -120,6 +120,13 @@ def volume(mm3: float | None) -> str:
     return "" if mm3 is None else f"{mm3 / 1000:.3g} cm³"
 
 
+def kwh(energy_kwh: float) -> str:
+    """Energy: ``350 Wh``, ``1.25 kWh``."""
+    if energy_kwh < 0.0005:
+        return "under 1 Wh"
+    return f"{energy_kwh * 1000:.0f} Wh" if energy_kwh < 1 else f"{energy_kwh:.2f} kWh"
+
+
 def percent(progress: float) -> str:
     """``42 %``; never 100 before the end."""
     return f"{int(progress * 100)} %"
