@@ -42,7 +42,7 @@ def create() -> Any:
             tags=text["tags"],
             attribution=text["attribution"],
             visibility=text["visibility"] or "lab",
-            note=text["note"],
+            note=intake.left_out_note(text["note"]),
         )
         design = library.get(db, design_id)
     return design, {"Location": f"/api/v1/designs/{design_id}"}
@@ -127,7 +127,7 @@ def add_revision(design_id: str) -> Any:
     text = intake.form_text(("note",))
     files = intake.take_design_files()
     with lab().store.writing(durable=True) as db:
-        library.add_revision(db, member(), design_id, files, text["note"])
+        library.add_revision(db, member(), design_id, files, intake.left_out_note(text["note"]))
         design = library.get(db, design_id)
     return design, {"Location": f"/api/v1/designs/{design_id}"}
 

@@ -21,6 +21,8 @@ from fabcoord.errors import BadInput, TooLarge
 from fabcoord.store.blobs import BlobWriter
 from fabcoord.store.sqlite import Database
 
+_MOST_NAMED, _LONGEST_NAMED = 20, 80  # of what was left out of a zip
+
 
 class LabRequest(Request):
     """A request whose uploaded files go straight to the blob store's own directory."""
@@ -139,6 +141,30 @@ def take_design_files() -> list[NewFile]:
     return judged
 
 
+def left_out_note(note: str) -> str:
+    """``note`` of a revision, and after it what a zip of this request held besides models.
+
+    Call it after `take_design_files`.
+    """
+    left = request.environ.get("fabcoord.left_out", [])
+    if not left:
+        return note
+    names = ", ".join(name[:_LONGEST_NAMED] for name in left[:_MOST_NAMED])
+    more = f" and {len(left) - _MOST_NAMED} more" if len(left) > _MOST_NAMED else ""
+    told = f"Left out of the zip, for it is no model: {safe_text(names)}{more}."
+    return f"{note} {told}".strip()
+
+
+def is_anything_left_out() -> bool:
+    """Whether a zip of this request held something that was not taken."""
+    return bool(request.environ.get("fabcoord.left_out"))
+
+
+def safe_text(text: str) -> str:
+    """What is printable of names from outside."""
+    return "".join(char if char.isprintable() else "?" for char in text)
+
+
 def _judged(taken: Taken) -> NewFile:
     format_ = validate_first_bytes(taken.path, taken.name)
     return NewFile(
@@ -150,6 +176,9 @@ def _judged(taken: Taken) -> NewFile:
 def _unpacked(archive: Taken) -> list[NewFile]:
     """The models in a zip; the first of them uses up its upload."""
     models: list[NewFile] = []
+    most_bytes = lab().settings.max_upload_mb * 1_000_000
+    left = request.environ.setdefault("fabcoord.left_out", [])
+    left += packed.left_out(archive.path, most_bytes)
     for name, path in packed.unpack(archive.path, scratch(), lab().settings.max_upload_mb):
         writer = writer_of_request()
         with path.open("rb") as source:

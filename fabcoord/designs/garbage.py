@@ -100,6 +100,14 @@ def collect(
     return Collected(kept, removed, freed, purged)
 
 
+def drop(store: Store, blobs: BlobStore, sha256: str) -> bool:
+    """Remove one blob now, unless something refers to it; whether it is gone."""
+    with store.writing() as db:  # nobody stores the same bytes meanwhile
+        if sha256 in _closure(db, _roots(db))[0]:
+            return False
+        return blobs.remove_old(sha256, grace_s=0.0) is not None
+
+
 def task(store: Store, blobs: BlobStore) -> Task:
     """The kind of run that collects garbage."""
 

@@ -60,10 +60,22 @@ def models_in(archive: Path, most_bytes: int) -> list[str]:
     return found
 
 
+def left_out(archive: Path, most_bytes: int) -> list[str]:
+    """The paths of what is in a zip and is no model, sorted; without what packers hide in it."""
+    return sorted(
+        member.filename for member in check_zip(archive, "zip", most_bytes)
+        if not member.is_dir()
+        and not _is_hidden(member.filename) and not _is_wanted(member.filename)
+    )  # fmt: skip
+
+
 def _is_wanted(path: str) -> bool:
+    return not _is_hidden(path) and is_model_name(path.rpartition("/")[2])
+
+
+def _is_hidden(path: str) -> bool:
     parts = path.split("/")
-    is_hidden = any(part.startswith(".") for part in parts)
-    return not is_hidden and parts[0] != "__MACOSX" and is_model_name(parts[-1])
+    return parts[0] == "__MACOSX" or any(part.startswith(".") for part in parts)
 
 
 def _short_names(paths: list[str]) -> list[str]:

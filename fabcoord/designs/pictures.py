@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fabcoord.designs import library
+from fabcoord.designs import garbage, library
 from fabcoord.errors import BadInput, Conflict, NotAllowed, NotFound, UnreadableFile
 from fabcoord.members.roles import Member, Permission
 from fabcoord.store.blobs import BlobStore
@@ -179,10 +179,19 @@ def task(store: Store, blobs: BlobStore, work_dir: Path) -> Task:
                 said["small_sha256"] = blobs.add_file(out / "small")
         finally:
             shutil.rmtree(out, ignore_errors=True)
-        return lambda db: _end(db, picture_id, said)
+        return lambda db: end(db, picture_id, said, sha256)
+
+    def end(db: Database, picture_id: str, said: dict[str, Any], sha256: str | None) -> None:
+        _end(db, picture_id, said)
+        if sha256 is not None:  # it may tell where it was taken, so it goes at once
+            db.after_commit.append(lambda: _drop(sha256))
+
+    def _drop(sha256: str) -> None:
+        garbage.drop(store, blobs, sha256)
 
     def gave_up(db: Database, picture_id: str, reason: str) -> None:
-        _end(db, picture_id, {"error": f"It could not be read: {reason}."})
+        sha256 = value(db, "SELECT upload_sha256 FROM pictures WHERE id = ?", (picture_id,))
+        end(db, picture_id, {"error": f"It could not be read: {reason}."}, sha256)
 
     return Task(PICTURE, encode, gave_up)
 

@@ -51,7 +51,7 @@ def _of_members(db: Database, viewer: Member, design: dict[str, Any]) -> dict[st
         "shelves": collections.search(db, viewer, design_id=design_id),
         "own_shelves": collections.search(db, viewer, owner=viewer.name),
         "to_record": _to_record(db, viewer, design_id),
-        "live": live.listen(db, f"/designs/{design_id}", live.DESIGNS),
+        "live": live.listen(db, f"/designs/{design_id}", live.DESIGNS + live.TALK),
         "choices": choices.of_lab(db),
         "build_volumes": views.build_volumes(db),
         "repaired": repair_results.of_design(db, design_id),

@@ -83,7 +83,8 @@ def store() -> Response:
         too_large = isinstance(error, TooLarge)
         given = {} if too_large else typed(*_TEXT)  # reading the form again would fail again
         return _upload_form(error.status, error=error, **given)
-    return leave_for(f"/designs/{design_id}")
+    told = "?told=note" if intake.is_anything_left_out() else ""
+    return leave_for(f"/designs/{design_id}{told}")
 
 
 @designs.page("GET", "/designs/<design_id>", Permission.BROWSE)
@@ -157,6 +158,7 @@ def _create(text: dict[str, Any], files: list[NewFile]) -> str:
             description=text["description"],
             tags=text["tags"].split(","),
             attribution=text["attribution"],
+            note=intake.left_out_note(""),
         )
 
 

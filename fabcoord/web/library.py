@@ -76,8 +76,8 @@ def add_revision(design_id: str) -> Response:
     note = intake.form_text(("note",))["note"]
     files = intake.take_design_files()
     with lab().store.writing(durable=True) as db:
-        library.add_revision(db, member(), design_id, files, note)
-    return go(f"/designs/{design_id}")
+        library.add_revision(db, member(), design_id, files, intake.left_out_note(note))
+    return go(f"/designs/{design_id}{'?told=note' if intake.is_anything_left_out() else ''}")
 
 
 @pages.page("POST", "/designs/<design_id>/restore", Permission.CONTRIBUTE)

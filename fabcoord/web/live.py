@@ -37,6 +37,11 @@ DESIGNS = (
     *("repair.asked", "repair.added", "repair.refused", "repair.no_better", "repair.failed"),
     *("design.created", "design.changed", "design.deleted", "design.restored"),
 )
+# What is said about a design.
+TALK = (
+    *("comment.added", "comment.changed", "comment.deleted", "documentation.changed"),
+    *("make.added", "make.changed", "make.deleted"),
+)
 _PROGRESS_EVERY_S = 4  # progress and temperatures make no events
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,19 @@ def test_a_photo_is_shown_upright_smaller_and_without_its_place(
     with Image.open(blobs.path(small)) as opened:
         assert max(opened.size) == 480
     assert kept["upload_sha256"] is None, "nothing refers to what was uploaded any more"
+    assert not blobs.place(hashlib.sha256(data).hexdigest()).exists(), "and it is gone at once"
+
+
+def test_an_original_that_is_a_file_of_a_design_as_well_stays(
+    store: Store, blobs: BlobStore, ben: Member, tmp_path: Path
+) -> None:
+    data = photo(tmp_path / "in.jpg")
+    sha256 = hashlib.sha256(data).hexdigest()
+    with store.writing() as db:
+        files = [NewFile("front.jpg", sha256, len(data), "stl")]
+        library.create(db, ben, title="Other", licence="CC0-1.0", files=files)
+    added(store, blobs, ben, data)
+    assert blobs.path(sha256).read_bytes() == data
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:200], lambda data: data[:4] + b"x" * 500])

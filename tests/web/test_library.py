@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from fabcoord.designs import documentation, library, search
+from fabcoord.designs import conversation, documentation, library, search
 from fabcoord.designs.library import NewFile
 from fabcoord.designs.search import Asked
 from fabcoord.members.roles import Member, Role
@@ -36,7 +37,11 @@ def test_a_search_answers_while_it_is_typed_and_narrows_by_facets(
     expect(page.locator(".design")).to_have_count(3)
     page.get_by_placeholder("Search titles").fill("garden h")
     expect(page.locator(".design")).to_have_count(1)
+    expect(page).to_have_url(re.compile(r"/designs\?q=garden(\+|%20)h$"))
+    page.reload()
+    expect(page.locator(".design")).to_have_count(1)
     page.get_by_placeholder("Search titles").fill("")
+    expect(page.locator(".design")).to_have_count(3)
     page.get_by_role("link", name="garden 2").click()
     expect(page.locator(".design")).to_have_count(2)
     page.get_by_role("link", name="Without garden").click()
@@ -140,3 +145,39 @@ def test_what_a_member_reports_a_moderator_hides(served: Served, page: Page, ben
     expect(page.locator(".design")).to_have_count(0)
     page.goto(f"/designs/{design_id}")
     expect(page.get_by_text("There is no such design.")).to_be_visible()
+
+
+def test_what_others_say_appears_by_itself_and_what_is_being_written_stays(
+    served: Served, page: Page, ben: Member, admin: Member
+) -> None:
+    design_id = store_design(served, ben, "Vase")
+    sign_in(page, "Ben", f"/designs/{design_id}")
+    page.get_by_label("Say something").fill("I was about to say")
+    with served.lab.store.writing() as db:
+        documentation.write(db, ben, design_id, "# Printed upright\n", 0)
+        conversation.comment(db, admin, design_id, "First!", None)
+    expect(page.locator("#documentation .written")).to_contain_text("Printed upright")
+    assert page.get_by_label("Say something").input_value() == "I was about to say"
+    page.get_by_label("Say something").fill("")
+    page.get_by_label("Say something").blur()
+    with served.lab.store.writing() as db:
+        conversation.comment(db, admin, design_id, "And second", None)
+    expect(page.locator("#comments .prose")).to_contain_text(["First!", "And second"])
+
+
+def test_a_visitor_reads_a_public_design_and_nothing_fails(
+    served: Served, page: Page, ben: Member
+) -> None:
+    design_id = store_design(served, ben, "Vase")
+    with served.lab.store.writing() as db:
+        library.update(db, ben, design_id, {"visibility": "public"}, None)
+    for size in ((390, 844), (800, 480), (1920, 1080)):
+        page.set_viewport_size({"width": size[0], "height": size[1]})
+        page.goto("/designs")
+        page.get_by_text("Vase").click()
+        expect(page.get_by_role("heading", name="Vase")).to_be_visible()
+        expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+        assert page.locator("main form").count() == 0, "nothing can be changed"
+        assert page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    page.goto(f"/designs/{design_id}/edit")
+    expect(page).to_have_url(re.compile("/sign-in"))

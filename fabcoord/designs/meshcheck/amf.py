@@ -16,7 +16,7 @@ import numpy as np
 from fabcoord.designs.archives import check_amf
 from fabcoord.designs.meshcheck.scene import AGAIN, Key, Scene, SceneObject, Use, join
 from fabcoord.designs.meshcheck.soup import MAX_TRIANGLES, Doubles, Soup, refuse_too_many
-from fabcoord.designs.meshcheck.xml import parse_xml
+from fabcoord.designs.meshcheck.xml import pairs, parse_xml
 from fabcoord.errors import UnreadableFile
 
 _MM_PER_UNIT = {
@@ -78,7 +78,8 @@ class _Reader:
             )
         return self._objects[key]
 
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
+    def _start(self, name: str, given: list[str]) -> None:
+        attributes = pairs(given)
         if name in ("object", "constellation"):
             key = ("", attributes.get("id", ""))
             if key in self._objects:

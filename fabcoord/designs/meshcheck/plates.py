@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from fabcoord.designs.meshcheck.report import Plate
 from fabcoord.designs.meshcheck.scene import Use
 from fabcoord.designs.meshcheck.soup import Soup
-from fabcoord.designs.meshcheck.xml import parse_xml
+from fabcoord.designs.meshcheck.xml import pairs, parse_xml
 
 _MOST = 100
 
@@ -26,7 +26,8 @@ def read_plates(settings: bytes) -> dict[Item, int]:
     plate = 0
     instance: dict[str, str] | None = None
 
-    def start(name: str, attributes: dict[str, str]) -> None:
+    def start(name: str, given: list[str]) -> None:
+        attributes = pairs(given)
         nonlocal plate, instance
         if name == "plate":
             plate += 1

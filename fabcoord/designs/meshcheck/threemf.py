@@ -19,8 +19,8 @@ from fabcoord.designs.archives import check_3mf
 from fabcoord.designs.meshcheck.plates import Item, numbered, plates_of, read_plates
 from fabcoord.designs.meshcheck.report import Finding, Severity
 from fabcoord.designs.meshcheck.scene import AGAIN, Key, Scene, SceneObject, Use, join
-from fabcoord.designs.meshcheck.soup import MAX_TRIANGLES, Soup, refuse_too_many
-from fabcoord.designs.meshcheck.xml import parse_xml
+from fabcoord.designs.meshcheck.soup import Soup
+from fabcoord.designs.meshcheck.xml import Budget, pairs, parse_xml
 from fabcoord.errors import UnreadableFile
 
 _CORE = "http://schemas.microsoft.com/3dmanufacturing/core/2015/02"
@@ -36,6 +36,9 @@ _MM_PER_UNIT = {
     "foot": 304.8,
     "meter": 1000.0,
 }
+_VERTEX, _TRIANGLE = f"{_CORE} vertex", f"{_CORE} triangle"
+_BULK = {_VERTEX, _TRIANGLE}
+_XYZ, _CORNERS = ["x", "y", "z"], ["v1", "v2", "v3"]
 _PROJECT_SETTINGS = ("metadata/model_settings.config", "metadata/slic3r_pe_model.config")
 _PROJECT_HELPERS = (b"modifier", b"negative", b"support_blocker", b"supportblocker")
 _LARGEST_SETTINGS_BYTES = 20_000_000
@@ -71,6 +74,7 @@ class _Reader:
         self._archive = archive
         self._names = {name.lower(): name for name in archive.namelist()}
         self._parts: dict[str, _Part] = {}
+        self._budget = Budget()
 
     def soup(self, plate: int | None) -> Soup:
         root = self._part(self._start_part())
@@ -93,12 +97,13 @@ class _Reader:
         """The name of the model part that the package's relationships point to (core 2.1.1)."""
         targets: list[str] = []
 
-        def start(name: str, attributes: dict[str, str]) -> None:
+        def start(name: str, given: list[str]) -> None:
+            attributes = pairs(given)
             if name.endswith("Relationship") and attributes.get("Type") == _START_PART:
                 targets.append(attributes.get("Target", ""))
 
         with self._open("_rels/.rels") as file:
-            parse_xml(file, "3MF", start)
+            parse_xml(file, "3MF", start, budget=self._budget)
         if len(targets) != 1:
             raise UnreadableFile(
                 "The 3MF does not say which of its parts is the model.", hint=AGAIN
@@ -108,7 +113,7 @@ class _Reader:
     def _part(self, name: str) -> _Part:
         if name not in self._parts:
             with self._open(name) as file:
-                self._parts[name] = _PartParser(name).parse(file)
+                self._parts[name] = _PartParser(name).parse(file, self._budget)
         return self._parts[name]
 
     def _open(self, name: str) -> IO[bytes]:
@@ -167,24 +172,35 @@ class _PartParser:
         self._object: SceneObject | None = None
         self._prefixes: dict[str, str] = {}
 
-    def parse(self, file: IO[bytes]) -> _Part:
-        parse_xml(file, "3MF", self._start, namespace=self._namespace)
+    def parse(self, file: IO[bytes], budget: Budget) -> _Part:
+        parse_xml(file, "3MF", self._start, budget=budget, namespace=self._namespace)
         return self._part
 
     def _namespace(self, prefix: str, uri: str) -> None:
         self._prefixes[prefix or ""] = uri
 
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
+    def _start(self, name: str, given: list[str]) -> None:
+        # Points and triangles are nearly all there is, in the order of the specification.
+        if self._object is not None and name in _BULK:
+            try:
+                if given[:6:2] == _XYZ and name == _VERTEX:
+                    self._object.numbers.extend((float(given[1]), float(given[3]), float(given[5])))
+                    return
+                if given[:6:2] == _CORNERS and name == _TRIANGLE:
+                    self._object.indices.extend((int(given[1]), int(given[3]), int(given[5])))
+                    return
+            except (ValueError, OverflowError) as error:
+                raise _wrong_number(name.rpartition(" ")[2]) from error
         space, _, tag = name.rpartition(" ")
-        if space != _CORE:
-            return
+        if space == _CORE:
+            self._other(tag, pairs(given))
+
+    def _other(self, tag: str, attributes: dict[str, str]) -> None:
         try:
             if tag == "vertex" and self._object is not None:
                 self._object.numbers.extend(float(attributes[axis]) for axis in "xyz")
             elif tag == "triangle" and self._object is not None:
                 self._object.indices.extend(int(attributes[v]) for v in ("v1", "v2", "v3"))
-                if len(self._object.indices) > 3 * MAX_TRIANGLES:
-                    refuse_too_many(MAX_TRIANGLES + 1)
             elif tag == "component" and self._object is not None:
                 self._object.components.append(self._use(attributes))
             elif tag == "item":
@@ -199,9 +215,7 @@ class _PartParser:
             elif tag == "model":
                 self._model(attributes)
         except (KeyError, ValueError, OverflowError) as error:
-            raise UnreadableFile(
-                f"The 3MF has a <{tag}> with a missing or wrong number.", hint=AGAIN
-            ) from error
+            raise _wrong_number(tag) from error
 
     def _model(self, attributes: dict[str, str]) -> None:
         unit = attributes.get("unit", "millimeter")
@@ -222,6 +236,10 @@ class _PartParser:
         numbers = [float(word) for word in attributes.get("transform", "").split()]
         matrix = np.array(numbers).reshape(4, 3) if numbers else np.eye(4)[:, :3]
         return Use((name, attributes["objectid"]), matrix)
+
+
+def _wrong_number(tag: str) -> UnreadableFile:
+    return UnreadableFile(f"The 3MF has a <{tag}> with a missing or wrong number.", hint=AGAIN)
 
 
 def _part_name(target: str) -> str:

@@ -20,6 +20,16 @@ const part = () => document.getElementById("live");
 // A part that is swapped between finger down and finger up would lose the press.
 const inUse = () => touching || Boolean(part()?.contains(document.activeElement?.closest(TYPED)));
 
+// Further parts of the page that are read again with it, but for those where somebody writes.
+function otherParts() {
+  const written = (field) => (field.type === "file" ? field.value : field.value !== field.defaultValue);
+  const free = (one) =>
+    !one.contains(document.activeElement?.closest(TYPED)) &&
+    !one.querySelector("details[open]") &&
+    ![...one.querySelectorAll("textarea, input:not([type=hidden])")].some(written);
+  return [...document.querySelectorAll("[data-live-part]")].filter(free).map((one) => `#${one.id}`);
+}
+
 function soon(delay = GATHER_MS) {
   refreshTimer ||= setTimeout(refresh, delay);
 }
@@ -30,7 +40,9 @@ async function refresh() {
   if (reading || inUse()) return soon(500);
   reading = true;
   try {
-    await window.htmx.ajax("GET", part().dataset.url, { target: "#live", select: "#live", swap: "outerHTML" });
+    await window.htmx.ajax("GET", part().dataset.url, {
+      target: "#live", select: "#live", swap: "outerHTML", selectOOB: otherParts().join(","),
+    });
   } catch {
     markStale();
   } finally {

@@ -56,6 +56,23 @@ def packed(*members: tuple[str | zipfile.ZipInfo, bytes]) -> Maker:
     return make
 
 
+def flood(block: str, size: int = 149_000_000) -> Maker:
+    """A part of just under what is taken, that packs as a model would and never ends."""
+
+    def make(path: Path) -> None:
+        data = block.encode()
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
+            archive.writestr("_rels/.rels", RELATIONSHIPS)
+            with archive.open("3D/3dmodel.model", "w") as part:
+                head = MODEL.partition("{objects}")[0]
+                part.write(head.format(before="", unit="millimeter", attributes="").encode())
+                part.write(b"<object id='1'><mesh><vertices>")
+                for _ in range(size // len(data)):
+                    part.write(data)
+
+    return make
+
+
 def whole_model(objects: str = CUBE) -> bytes:
     return MODEL.format(
         unit="millimeter", before="", objects=objects, build=BUILD, attributes=""
@@ -228,6 +245,12 @@ HOSTILE: dict[str, Maker] = {
     "one-long-line.off": text("OFF " + "9" * 20_000_000),
     "one-long-number.amf": text(
         AMF.format(before="", inner="<object id='1'><x>" + "9" * 20_000_000 + "</x></object>")
+    ),
+    "points-without-end.3mf": flood(
+        "".join(f'<vertex x="{number % 8191}" y="{number}" z="1"/>' for number in range(20_000))
+    ),
+    "attributes-without-end.3mf": flood(
+        "<vertex x='1' y='0' z='1' " + " ".join(f"a{n}='{n}'" for n in range(5_000)) + "/>"
     ),
     "index-out-of-range.obj": text(OBJ.format(last="1 4 4000000000")),
     "index-far-before.obj": text(OBJ.format(last="1 4 -99999")),
