@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import sqlite3
 
 from flask import Flask, Response, json, request
 from werkzeug.exceptions import HTTPException
 
-from fabcoord.errors import FabcoordError, TooBusy
+from fabcoord.errors import FabcoordError, NoSpace, TooBusy
 
 log = logging.getLogger(__name__)
 PROBLEM_JSON = "application/problem+json"
@@ -51,7 +52,9 @@ def of_http_error(error: HTTPException) -> Response:
 
 
 def of_any_error(error: Exception) -> Response:
-    """A defect of ours: logged whole, told without its insides."""
+    """A defect of ours: logged whole, told without its insides. Or the disk is full."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return of_full_disk()
     log.exception("%s %s failed", request.method, request.path, exc_info=error)
     return problem(
         {
@@ -63,8 +66,21 @@ def of_any_error(error: Exception) -> Response:
     )
 
 
+def of_full_disk() -> Response:
+    """Nothing was changed: what does not fit is not begun."""
+    log.error("%s %s failed: the disk is full", request.method, request.path)
+    return of_fabcoord_error(
+        NoSpace(
+            "The lab's disk is full, so nothing was changed.",
+            hint="Tell staff of it; prints that run go on.",
+        )
+    )
+
+
 def of_busy_database(error: sqlite3.OperationalError) -> Response:
-    """The database was locked for longer than a request waits: worth another try."""
+    """The database was locked for longer than a request waits, or finds no room on the disk."""
+    if "disk is full" in str(error):
+        return of_full_disk()
     if "locked" not in str(error):
         return of_any_error(error)
     return of_fabcoord_error(TooBusy("The lab's database is busy.", hint="Try again in a moment."))

@@ -14,6 +14,7 @@ from flask import Flask
 
 from fabcoord.api import idempotency
 from fabcoord.lab import Lab
+from fabcoord.store.database import Store
 
 from .conftest import CUBE, Caller, form, left_behind
 
@@ -229,6 +230,27 @@ def test_what_was_not_done_when_the_server_died_is_done_after_its_restart(
     problem(ben("POST", "/designs", data=form(licence="no such"), headers=key), 409)
     idempotency.forget_interrupted(lab.store)
     problem(ben("POST", "/designs", data=form(licence="no such"), headers=key), 400)
+
+
+def test_a_full_disk_is_said_and_changes_nothing(
+    lab: Lab, ben: Caller, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    design, opened = ben.design(), Store._open
+
+    def without_room(store: Store) -> Any:
+        db = opened(store)
+        db.conn.execute("PRAGMA max_page_count=1")  # SQLite then finds the disk full
+        return db
+
+    with monkeypatch.context() as full:
+        full.setattr(Store, "_open", without_room)
+        lab.store.close()
+        fork = f"/designs/{design['id']}/fork"
+        refused = [ben("POST", fork, json={}) for _ in range(40)]
+        assert problem(refused[-1], 507)["title"] == "The lab's disk is full"
+        lab.store.close()
+    made = sum(answer.status_code == 201 for answer in refused)
+    assert len(ben("GET", "/designs?limit=200").json["items"]) == 1 + made
 
 
 @pytest.mark.parametrize("key", ["", "x" * 201])
