@@ -12,11 +12,12 @@ from fabcoord.designs import facets, library
 from fabcoord.designs.visibility import visible
 from fabcoord.errors import BadInput
 from fabcoord.members.roles import Member
-from fabcoord.store.database import Row, rows
+from fabcoord.store.database import Row, rows, value
 from fabcoord.store.sqlite import Database
 
 _MOST_WORDS = 10
 _LONGEST_WORD = 60
+_MOST_RANKED = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,8 @@ def search(
 ) -> tuple[list[dict[str, Any]], str | None]:
     """Designs in the shape of the API, and where the next page begins (or None).
 
-    Best match first where words are looked for, newest first where not.
+    Best match first where words are looked for, newest first where not, or where more than
+    `_MOST_RANKED` have them.
     """
     match = expression(asked.text)
     chosen = facets.identify(db, asked.chosen)
@@ -102,6 +104,8 @@ def _ranked(
     limit: int,
 ) -> tuple[list[Row], str | None]:
     begin = offset or 0
+    # A word that is nearly everywhere tells nothing apart: its rank is noise, and takes long.
+    order = "designs_search.rowid DESC" if _is_everywhere(db, match) else "rank"
     found = rows(
         db,
         "SELECT designs.*, members.name AS owner FROM designs_search"
@@ -109,10 +113,15 @@ def _ranked(
         " JOIN members ON members.id = owner_id"
         f" WHERE designs_search MATCH :match AND {visible(viewer)}"
         f" AND (:owner = '' OR members.name = :owner){_narrowed('designs_search.rowid', chosen)}"
-        " ORDER BY rank LIMIT :limit OFFSET :begin",
+        f" ORDER BY {order} LIMIT :limit OFFSET :begin",
         _given(asked, viewer, chosen) | {"match": match, "limit": limit + 1, "begin": begin},
     )
     return found[:limit], f"o{begin + limit}" if len(found) > limit else None
+
+
+def _is_everywhere(db: Database, match: str) -> bool:
+    sql = "SELECT count(*) FROM (SELECT 1 FROM designs_search WHERE designs_search MATCH ? LIMIT ?)"
+    return int(value(db, sql, (match, _MOST_RANKED + 1))) > _MOST_RANKED
 
 
 def _newest(

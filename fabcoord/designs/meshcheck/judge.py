@@ -60,6 +60,7 @@ def _measured(soup: Soup, surface: Surface, shells: Shells, closed: bool) -> Jud
     found = words.nothing_enclosed(surface, shells) or words.not_closed(surface)
     verdict = _verdict(found, closed)
     low, high = shells.box
+    within = nested(surface, shells, bodies) if closed else none
     found += [
         *soup.findings,
         *words.left_out(soup, surface),
@@ -68,8 +69,9 @@ def _measured(soup: Soup, surface: Surface, shells: Shells, closed: bool) -> Jud
             surface,
             shells,
             bodies,
-            floating(shells, bodies),
-            nested(surface, shells, bodies) if closed else none,
+            # Where nothing is closed, nothing is inside: then boxes alone decide.
+            floating(surface, shells, bodies, within if closed else bodies),
+            within,
         ),
         *words.size(float((high - low).max()), soup.has_unit),
         *words.too_fine(len(surface.faces), shells.area_mm2),

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
-CHECK_VERSION = 2  # raise it when the same file may get another report, so that old ones are redone
+CHECK_VERSION = 3  # raise it when the same file may get another report, so that old ones are redone
 
 REPORT_NAME = "report.json"
 MARKS_NAME = "marks.json"

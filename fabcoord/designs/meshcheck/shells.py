@@ -11,6 +11,8 @@ from fabcoord.designs.meshcheck.soup import Doubles, Floats, Indices
 from fabcoord.designs.meshcheck.topology import Flags, Surface, chunks, connected
 
 TOUCH_MM = 0.05  # nearer than this, a print joins two bodies, or a body and the bed
+_COMPARED_BOXES = 20_000_000  # of triangles, in pairs: some tenths of a second
+_LOOKED_AT = 50_000_000  # triangles, once for each pair of bodies
 _PAIRS = 4_000_000  # boxes compared with boxes; with more shells than that allows, none is
 _TESTED_TRIANGLES = 3_000_000  # triangles that all tests of inside and outside may look at
 
@@ -83,10 +85,11 @@ def turned_out(surface: Surface, shells: Shells, turned: Flags) -> Floats:
     return out
 
 
-def floating(shells: Shells, bodies: Flags) -> Flags:
+def floating(surface: Surface, shells: Shells, bodies: Flags, within: Flags) -> Flags:
     """Which bodies neither stand on the bed nor touch, through others, one that does.
 
-    Boxes are compared, so what is told is certain, and what only nearly touches is not told.
+    Boxes are compared, first those of bodies and then those of their triangles, so what is told is
+    certain, and what only nearly touches is not told. ``within``: bodies inside others, held there.
     """
     which = np.flatnonzero(bodies)
     found = np.zeros(shells.count, bool)
@@ -97,11 +100,44 @@ def floating(shells: Shells, bodies: Flags) -> Flags:
     for axis in range(3):
         apart |= low[:, None, axis] > high[None, :, axis] + TOUCH_MM
     one, other = np.nonzero(np.triu(~(apart | apart.T), 1))
+    held = within[which]
+    touch = _touching(surface, shells, which[one], which[other], held[one] | held[other])
+    one, other = one[touch], other[touch]
     group = connected(one, other, len(which))
     grounded = np.zeros(len(which), bool)
     grounded[group[low[:, 2] <= low[:, 2].min() + TOUCH_MM]] = True
     found[which] = ~grounded[group]
     return found
+
+
+def _touching(
+    surface: Surface, shells: Shells, one: Indices, other: Indices, surely: Flags
+) -> Flags:
+    """Which pairs of bodies have triangles whose boxes touch; those that are too many count so."""
+    touch: Flags = np.ones(len(one), bool)
+    left = _COMPARED_BOXES
+    if len(one) * len(shells.of_face) > _LOOKED_AT:
+        return touch
+    for pair in np.flatnonzero(~surely).tolist():
+        first, second = int(one[pair]), int(other[pair])
+        low = np.maximum(shells.low[first], shells.low[second]) - TOUCH_MM
+        high = np.minimum(shells.high[first], shells.high[second]) + TOUCH_MM
+        boxes = []
+        for body in (first, second):
+            corners = surface.triangles[shells.of_face == body]
+            lows, highs = corners.min(axis=1), corners.max(axis=1)
+            near = (lows <= high).all(axis=1) & (highs >= low).all(axis=1)
+            boxes.append((lows[near], highs[near] + TOUCH_MM))
+        (low_1, high_1), (low_2, high_2) = boxes
+        left -= len(low_1) * len(low_2)
+        if left < 0:
+            break
+        meets = np.ones((len(low_1), len(low_2)), bool)
+        for axis in range(3):
+            meets &= low_1[:, None, axis] <= high_2[None, :, axis]
+            meets &= low_2[None, :, axis] <= high_1[:, None, axis]
+        touch[pair] = meets.any()
+    return touch
 
 
 def nested(surface: Surface, shells: Shells, bodies: Flags) -> Flags:

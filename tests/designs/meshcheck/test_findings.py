@@ -57,6 +57,17 @@ def test_a_body_on_top_of_another_does_not_float(tmp_path: Path) -> None:
     assert codes(report_of(tmp_path, *on_top)) == {"several_bodies"}
 
 
+def test_a_body_that_hovers_within_the_box_of_another_floats(tmp_path: Path) -> None:
+    ring = trimesh.creation.annulus(r_min=20, r_max=30, height=40)
+    hovering = at(cube(5), -2.5, -2.5, 5)
+    report = report_of(tmp_path, ring, hovering)
+    assert the("floating_bodies", report).count == 1
+    touching = at(trimesh.creation.box((50, 4, 4)), 0, 0, 10)  # a spoke from wall to wall
+    assert "floating_bodies" not in codes(report_of(tmp_path, ring, touching))
+    carried = at(cube(5), -2.5, -2.5, 12)
+    assert "floating_bodies" not in codes(report_of(tmp_path, ring, touching, carried))
+
+
 def test_a_solid_body_inside_another_is_told_unlike_a_hollow(tmp_path: Path) -> None:
     report = report_of(tmp_path, cube(), at(cube(5), 5, 5, 5))
     assert the("nested_bodies", report).count == 1
