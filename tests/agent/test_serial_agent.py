@@ -140,6 +140,33 @@ def test_unplugged_and_plugged_in_under_another_number_it_is_found_again(
     assert agent.poll() is None
 
 
+@pytest.mark.parametrize("cut", ["unplugged", "power"])
+def test_cut_off_in_the_middle_of_a_print_it_has_failed_and_nothing_goes_on_by_itself(
+    server: FakeServer, simulated: Simulated, start: Start, cut: str
+) -> None:
+    server.desk.printers = (printer("p1", "serial", port=str(simulated.link)),)
+    agent = start()
+    until(activity_is(server, "idle"))
+    offered(server)
+    server.desk.wait_state("a1", "printing")
+    until(lambda: simulated.ask("log")["count"] > 10, "the first moves")
+    if cut == "power":
+        simulated.ask("reset")
+    simulated.ask("unplug", seconds=0.5)
+    server.desk.wait_state("a1", "failed")
+    reason = next(why for _, kind, why in server.desk.history if kind == "failed")
+    assert "Connection lost" in reason or "restarted" in reason
+    until(simulated.link.exists, "the printer to be plugged in")
+    simulated.ask("clear_log")
+    until(activity_is(server, "idle"), "the printer to be back")
+    until(lambda: simulated.ask("state")["hotend_target_c"] == 0, "the heat to go off")
+    said = simulated.ask("log")["last"]
+    assert not [line for line in said if line.startswith("G1")], "nothing was gone on with"
+    assert server.desk.kinds("a1").count("starting") == 1
+    assert server.desk.states["a1"] == "failed"
+    assert agent.poll() is None
+
+
 def test_a_question_travels_to_the_server_and_the_answer_back(
     server: FakeServer, simulated: Simulated, start: Start
 ) -> None:
