@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -231,3 +232,48 @@ def test_where_oks_never_name_our_lines_they_are_counted() -> None:
     for number in (1, 2, 3):
         flow.send(f"G1 X{number}", 0.0)
         assert flow.hear(Ok(0), 0.0) == [f"G1 X{number}"]
+
+
+def test_how_long_answers_take_is_smoothed() -> None:
+    flow = Flow(profiles.default())
+    assert flow.latency_s is None
+    flow.restart(0.0)
+    flow.hear(Ok(), 0.002)
+    assert flow.latency_s == 0.002
+    flow.send("G1 X1", 1.0)
+    flow.hear(Ok(), 1.102)
+    assert flow.latency_s == pytest.approx(0.007)
+
+
+def test_an_answer_to_a_line_that_went_twice_is_timed_from_the_second() -> None:
+    flow = _started()
+    flow.send("G1 X1", 1.0)
+    flow.hear(Resend(1), 2.0)
+    flow.hear(Ok(), 2.0)
+    flow.due(2.0)
+    flow.hear(Ok(), 2.0)
+    assert flow.latency_s == 0.0
+
+
+def test_what_the_next_oks_let_go_is_known_before_they_come() -> None:
+    flow = _started()
+    commands = [f"G1 X{number}" for number in range(5)]
+    flow.add(commands)
+    first = flow.due(0.0)
+    ready = flow.after_oks()
+    assert len(ready) == 4
+    assert first is not None
+    assert [flow.form.line(n, c) for n, c in enumerate(commands, 1)] == [first, *ready]
+    for at, sent in enumerate(ready, 1):
+        flow.hear_oks(1, float(at))
+        assert flow.due(float(at)) == sent
+
+
+def test_nothing_is_foretold_where_an_answer_may_mean_something_else() -> None:
+    flow = _started()
+    flow.add(["G1 X1", "M105", "G1 X2"])
+    flow.due(0.0)
+    assert flow.after_oks() == []
+    flow.hear(Ok(), 0.0)
+    flow.due(0.0)
+    assert flow.after_oks() == [], "the answer to M105 is of its own kind"
