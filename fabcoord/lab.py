@@ -13,7 +13,7 @@ from fabcoord.designs.licences import PaidPrints, PrintRules
 from fabcoord.designs.uploads import Uploads
 from fabcoord.ledger.charges import Charges
 from fabcoord.notices import news
-from fabcoord.queue import batches, evidence, printers, room, spool_use, upkeep
+from fabcoord.queue import batches, evidence, printers, room, spool_use, trials, upkeep
 from fabcoord.queue.energy import Meter
 from fabcoord.queue.policy import Policy
 from fabcoord.queue.preparation import Preparation
@@ -76,6 +76,7 @@ def open_lab(settings: Settings) -> Lab:
     work.register(slices.task())
     work.register(pictures.task(store, blobs, settings.work_dir))
     work.register(garbage.task(store, blobs))
+    work.register(trials.task(store, preparation.default))
     store.subscribe("file.checked", preparation.on_file_checked)
     store.subscribe("slice.done", preparation.on_slice_ended)
     store.subscribe("slice.failed", preparation.on_slice_ended)

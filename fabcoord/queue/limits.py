@@ -90,6 +90,22 @@ def why_blocked(db: Database, policy: Policy, member_id: str, at: datetime) -> s
     return None
 
 
+def usage(db: Database, policy: Policy, member_id: str, at: datetime) -> list[str]:
+    """What a member, or their group together, has had of each limit that holds for them."""
+    told = []
+    for limits, members in of_member(db, policy, member_id):
+        whose = "" if members == [member_id] else " (your group together)"
+        if limits.live_jobs is not None:
+            told.append(f"{_live(db, members)} of {limits.live_jobs} prints at once{whose}")
+        for name, unit in (("machine_h", "h of printing"), ("mass_g", "g"), ("cost", "of money")):
+            for period, most in getattr(limits, name).items():
+                since = timestamp(period_start(period, at, policy).astimezone(UTC))
+                amount = getattr(_used(db, members, since), name)
+                when = "today" if period == "day" else f"this {period}"
+                told.append(f"{amount:.3g} of {most:g} {unit} {when}{whose}")
+    return told
+
+
 def why_no_more_queued(db: Database, policy: Policy, member_id: str) -> str | None:
     """Why this member may not ask for a further job now; None when they may."""
     for limits, members in of_member(db, policy, member_id):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fabcoord.printers import machines
-from fabcoord.queue import printers
+from fabcoord.queue import policy, printers
 from fabcoord.store.sqlite import Database
 
 LICENCES: tuple[tuple[str, str], ...] = (
@@ -28,6 +28,9 @@ class Choices:
     materials: list[str]
     qualities: list[str]
     colours: list[str]
+    nozzles: list[str]  # of the lab's printers, in mm
+    tags: list[str]  # that printers are marked with
+    overnight: bool  # whether asking for the night makes a difference
 
 
 def of_lab(db: Database) -> Choices:
@@ -35,10 +38,16 @@ def of_lab(db: Database) -> Choices:
     known = machines.all_machines()
     here = [known[machine_id] for machine_id in printers.machines_here(db) if machine_id in known]
     offered = {quality for one in here for quality in one.presets[one.nozzle_mm].quality}
-    loaded = {printer["colour"] for printer in printers.everyone(db) if printer["colour"]}
+    everyone = printers.everyone(db)
+    loaded = {printer["colour"] for printer in everyone if printer["colour"]}
+    widths = {printer["nozzle_mm"] for printer in everyone if printer["nozzle_mm"]}
+    hours = policy.current(db)[1].hours
     return Choices(
         machines=[(one.id, one.name) for one in here],
         materials=list(dict.fromkeys(name for one in here for name in one.materials)),
         qualities=[quality for quality in QUALITIES if quality in offered],
         colours=sorted(loaded),
+        nozzles=[f"{width:g}" for width in sorted(widths)],
+        tags=sorted({tag for printer in everyone for tag in printer["tags"]}),
+        overnight=bool(hours.open) and hours.overnight == "asked",
     )

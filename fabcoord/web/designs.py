@@ -14,12 +14,12 @@ from fabcoord.designs import checks, deep, library
 from fabcoord.designs import search as finding
 from fabcoord.designs.library import NewFile
 from fabcoord.designs.search import Asked
-from fabcoord.errors import FabcoordError, TooLarge
+from fabcoord.errors import BadInput, FabcoordError, TooLarge
 from fabcoord.members.roles import Permission, Role
 from fabcoord.queue import estimates, room
 from fabcoord.queue import jobs as queue
 from fabcoord.store.sqlite import Database
-from fabcoord.web import choices, design_page, live, terms, views
+from fabcoord.web import choices, design_page, live, terms, views, words
 from fabcoord.web.frame import Pages, go, is_htmx, leave_for, number, show, typed
 
 designs = Pages("designs")
@@ -119,11 +119,13 @@ def ask_for_print(design_id: str) -> Response:
 
 
 _TEXT = ("title", "licence", "licence_other", "description", "attribution", "tags")
+_MORE = ("due_at", "nozzle_mm", "overnight")
 _WISHES = ("file_id", "copies", "material", "quality", "colour", "machine", "note")
 
 
 def _given() -> dict[str, Any]:
-    return {"given": typed(*_WISHES, "turn", "mend_unit")}
+    given: dict[str, Any] = dict(typed(*_WISHES, "turn", "mend_unit", *_MORE))
+    return {"given": given | {"tags": request.form.getlist("tags")}}
 
 
 def _asked(design_id: str) -> dict[str, Any]:
@@ -138,7 +140,22 @@ def _asked(design_id: str) -> dict[str, Any]:
         scale = _suggested_scale(file) if advice["mend_unit"] else None
     return {
         "design_id": design_id, "copies": copies, "rotation": rotation, "scale": scale, **wishes,
+        **_when_and_where(),
     }  # fmt: skip
+
+
+def _when_and_where() -> dict[str, Any]:
+    more = typed(*_MORE)
+    try:
+        nozzle_mm = float(more["nozzle_mm"]) if more["nozzle_mm"] else None
+    except ValueError as error:
+        raise BadInput("That is no nozzle.", fields={"nozzle_mm": "a number"}) from error
+    return {
+        "due_at": words.local_time(more["due_at"], "due_at"),
+        "nozzle_mm": nozzle_mm,
+        "overnight": bool(more["overnight"]),
+        "tags": [tag.strip() for tag in request.form.getlist("tags") if tag.strip()][:10],
+    }
 
 
 def _suggested_scale(file: dict[str, Any]) -> float | None:

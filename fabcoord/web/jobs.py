@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Response, request
@@ -12,10 +13,11 @@ from fabcoord.designs import library
 from fabcoord.errors import NotFound
 from fabcoord.ledger import costs
 from fabcoord.members.roles import Permission
+from fabcoord.queue import batches, learning, limits, policy
 from fabcoord.queue import energy as meter
 from fabcoord.queue import jobs as queue
-from fabcoord.queue import learning
 from fabcoord.queue import printers as fleet
+from fabcoord.queue.policy import Policy
 from fabcoord.queue.states import JOB_TRANSITIONS, JobState
 from fabcoord.store.sqlite import Database
 from fabcoord.web import live, terms, words
@@ -56,13 +58,25 @@ def one(job_id: str) -> Response:
         own = row["member_id"] == member().id
         cost = costs.of_job(db, row) if own or member().may(Permission.HANDLE_MONEY) else None
         energy = meter.of_job(db, job_id)
+        _, rules = policy.current(db, lab().preparation.default)
+        usage = limits.usage(db, rules, member().id, datetime.now(UTC)) if own else []
+        batch = batches.get(db, member(), job["batch_id"]) if job["batch_id"] else None
         pace = learning.read(db).pace(job["machine"], job["printer_id"])
     return show(
-        "job.html", job=job, file=file, printers=names, live=listening,
-        verbs=verbs_now(job["state"], own=own), ended=job["state"] in _ENDED, looks=words.JOBS,
+        "job.html", job=job, file=file, printers=names, live=listening, usage=usage, batch=batch,
+        may_reprint=bool(job["copies_done"])
+        and member().may(Permission.PRINT if own else Permission.RUN_PRINTERS),
+        verbs=_offered(rules, job, own=own), ended=job["state"] in _ENDED, looks=words.JOBS,
         credit=credit, pace=pace, cost=cost, energy=energy,
         may_tell=own or member().may(Permission.RUN_PRINTERS),
     )  # fmt: skip
+
+
+def _offered(rules: Policy, job: dict[str, Any], *, own: bool) -> list[str]:
+    """The buttons: `verbs_now`, without what only a badge at the kiosk does."""
+    needs_badge = rules.release == "badge" and not member().may(Permission.RUN_PRINTERS)
+    found = verbs_now(job["state"], own=own)
+    return [verb for verb in found if not (needs_badge and verb == "release")]
 
 
 def verbs_now(state: str, *, own: bool) -> list[str]:

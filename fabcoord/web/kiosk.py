@@ -8,7 +8,7 @@ from fabcoord.api.access import member
 from fabcoord.api.context import lab
 from fabcoord.errors import BadInput, Conflict
 from fabcoord.members.roles import Permission
-from fabcoord.queue import attempts, control
+from fabcoord.queue import attempts, control, policy
 from fabcoord.queue import printers as fleet
 from fabcoord.web import board, live, phone
 from fabcoord.web.frame import Pages, back, go, number, show
@@ -20,8 +20,12 @@ kiosk = Pages("kiosk")
 def screen() -> Response:
     with lab().store.reading() as db:
         now = board.read(db, member())
+        _, rules = policy.current(db, lab().preparation.default)
         listening = live.listen(db, "/kiosk", live.QUEUE + live.PRINTERS, moving=now.moving)
-    return show("kiosk.html", board=now, live=listening, phone=phone.upload_code())
+    return show(
+        "kiosk.html", board=now, live=listening, phone=phone.upload_code(),
+        wants_badge=rules.release == "badge",
+    )  # fmt: skip
 
 
 @kiosk.page("POST", "/printers/<printer_id>/clear", Permission.CLEAR_PLATE)

@@ -9,8 +9,11 @@ from flask import Response, request
 from fabcoord.api.access import member
 from fabcoord.api.context import lab
 from fabcoord.errors import BadInput, FabcoordError, NotAllowed
-from fabcoord.members import accounts
+from fabcoord.members import accounts, badges
 from fabcoord.members.roles import ACCOUNT_ROLES, Permission, Role
+from fabcoord.queue import entitlements
+from fabcoord.store.database import rows
+from fabcoord.web import policy_form
 from fabcoord.web.frame import Pages, go, show, typed
 from fabcoord.web.statistics import own_prints
 
@@ -58,6 +61,7 @@ def make_token() -> Response:
 def _account(status: int = 200, **facts: Any) -> Response:
     with lab().store.reading() as db:
         prints = own_prints(db)
+        facts = {"has_pin": badges.has_pin(db, member())} | facts
     return show("account.html", status, prints=prints, **facts)
 
 
@@ -80,5 +84,11 @@ def _role(name: str) -> Role:
 def _overview(status: int = 200, **facts: Any) -> Response:
     with lab().store.reading() as db:
         everyone = accounts.everyone(db)
+        shares = {one["id"]: one["shares"] for one in rows(db, "SELECT id, shares FROM members")}
+        trained = {one.id: entitlements.trainings(db, one.id) for one in everyone}
+        worn = {one.id: badges.of_member(db, one.id) for one in everyone}
     facts = {"given": {}} | facts
-    return show("members.html", status, members=everyone, roles=list(ACCOUNT_ROLES), **facts)
+    return show(
+        "members.html", status, members=everyone, roles=list(ACCOUNT_ROLES), shares=shares, trained=trained,
+        worn=worn, models=policy_form.models(), **facts,
+    )  # fmt: skip

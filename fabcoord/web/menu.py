@@ -26,6 +26,8 @@ PLACES = (
     Place("/designs", "Designs", Permission.READ, in_bar=True),
     Place("/jobs", "Jobs", Permission.READ, in_bar=True),
     Place("/printers", "Printers", Permission.RUN_PRINTERS, in_bar=True),
+    Place("/batches", "Batches", Permission.PRINT),
+    Place("/approvals", "Approvals", Permission.RUN_PRINTERS),
     Place("/spools", "Spools", Permission.RUN_PRINTERS),
     Place("/wallet", "Wallet", Permission.PRINT),
     Place("/money", "Money", Permission.HANDLE_MONEY),
@@ -33,6 +35,7 @@ PLACES = (
     Place("/collections", "Collections", Permission.READ),
     Place("/statistics", "Statistics", Permission.PRINT),
     Place("/members", "Members", Permission.MANAGE_MEMBERS),
+    Place("/policy", "Policy", Permission.MANAGE_MEMBERS),
     Place("/moderation", "Reports", Permission.MODERATE),
     Place("/audit", "Audit log", Permission.RUN_PRINTERS),
 )

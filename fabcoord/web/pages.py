@@ -11,6 +11,7 @@ from fabcoord.api.context import lab
 from fabcoord.members.roles import Member, Permission
 from fabcoord.queue import prices
 from fabcoord.web import api_docs, words
+from fabcoord.web.batches import batches
 from fabcoord.web.collections import collections
 from fabcoord.web.designs import designs
 from fabcoord.web.files import static, static_url
@@ -23,7 +24,10 @@ from fabcoord.web.menu import places
 from fabcoord.web.meshes import meshes
 from fabcoord.web.money import money
 from fabcoord.web.notices import notices
+from fabcoord.web.people import people
+from fabcoord.web.release import release
 from fabcoord.web.renders import making
+from fabcoord.web.rules import rules
 from fabcoord.web.sign_in import sign_in
 from fabcoord.web.spools import spools
 from fabcoord.web.staff import staff
@@ -52,6 +56,10 @@ def register(app: Flask) -> None:
         notices,
         spools,
         money,
+        release,
+        rules,
+        batches,
+        people,
     ):
         app.register_blueprint(family)
     for status in (404, 405):
@@ -63,6 +71,7 @@ def register(app: Flask) -> None:
     )
     filters = {
         "when": words.when,
+        "ago": words.ago,
         "duration": words.duration,
         "size": words.size,
         "volume": words.volume,

@@ -9,11 +9,12 @@ from flask import Response, request
 from fabcoord.api.access import member
 from fabcoord.api.context import lab
 from fabcoord.api.printers import own_agent
-from fabcoord.errors import FabcoordError
+from fabcoord.errors import BadInput, FabcoordError
 from fabcoord.members.roles import Permission
 from fabcoord.printers import machines
 from fabcoord.queue import agents
 from fabcoord.queue import printers as fleet
+from fabcoord.queue import upkeep as care
 from fabcoord.store.sqlite import Database
 from fabcoord.web import board, live, statistics
 from fabcoord.web.frame import Pages, go, number, show, typed
@@ -72,6 +73,26 @@ def ready(printer_id: str) -> Response:
     return go(_URL)
 
 
+@staff.page("POST", "/printers/<printer_id>/upkeep", Permission.RUN_PRINTERS)
+def maintained(printer_id: str) -> Response:
+    given = typed("task_id", "note")
+    with lab().store.writing() as db:
+        care.log(db, member(), printer_id, task_id=given["task_id"] or None, note=given["note"])
+    return go(_URL)
+
+
+@staff.page("POST", "/printers/<printer_id>/upkeep/plan", Permission.MANAGE_PRINTERS)
+def plan_upkeep(printer_id: str) -> Response:
+    given = typed("title", "every_h")
+    try:
+        every_h = float(given["every_h"])
+    except ValueError as error:
+        raise BadInput("The hours are a number.", fields={"every_h": "a number"}) from error
+    with lab().store.writing() as db:
+        care.add_task(db, member(), printer_id, given["title"], every_h)
+    return go(_URL)
+
+
 @staff.page("POST", "/agents/approve", Permission.MANAGE_PRINTERS)
 def approve() -> Response:
     try:
@@ -98,6 +119,9 @@ def _overview(status: int = 200, **facts: Any) -> Response:
         )
         facts = {"given": {}, "code": "", "own_agent": own_agent(db)} | facts
         materials = _materials(db)
+        facts["upkeep"] = {
+            card.printer["id"]: care.of_printer(db, card.printer["id"]) for card in now.cards
+        }
         history = statistics.of_printers(db)
     models = [(one.id, one.name) for one in machines.all_machines().values()]
     return show(

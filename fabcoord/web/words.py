@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
+from fabcoord.errors import BadInput
 from fabcoord.queue import causes
 from fabcoord.queue.states import AttemptState, JobState, PrinterState
-from fabcoord.store.values import parse_timestamp
+from fabcoord.store.values import parse_timestamp, timestamp
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,25 @@ def when(text: str | None) -> str:
     if days == 0:
         return f"{moment:%H:%M}"
     return f"{moment:%a %H:%M}" if 0 < days < 7 else f"{moment:%-d %b %Y, %H:%M}"
+
+
+def ago(text: str) -> str:
+    """How long ago a time was: ``5 s ago``, ``3 min ago``."""
+    seconds = max(0, round((datetime.now(UTC) - parse_timestamp(text)).total_seconds()))
+    return f"{seconds} s ago" if seconds < 120 else f"{duration(seconds)} ago"
+
+
+def local_time(text: str, name: str) -> str | None:
+    """What somebody typed into a field for date and time, as the API takes it; None for nothing.
+
+    By the clock of the server, as pages show times. Raises BadInput that names the field.
+    """
+    if not text:
+        return None
+    try:
+        return timestamp(datetime.fromisoformat(text).astimezone())
+    except (ValueError, OverflowError) as error:
+        raise BadInput("That is not a date and time.", fields={name: "a date and time"}) from error
 
 
 def duration(seconds: float | None) -> str:
