@@ -249,12 +249,17 @@ def _shape(db: Database, viewer: Member, found: Row) -> dict[str, Any]:
         "member": name["name"] if name else "",
         "due_at": found["due_at"],
         "state": _state(db, found),
-        "copies": sum(job["copies"] for job in shown),
-        "copies_done": sum(job["copies_done"] for job in shown),
+        "copies": sum(job["copies"] * _pieces(job) for job in shown),
+        "copies_done": sum(job["copies_done"] * _pieces(job) for job in shown),
         "expected_end": max((job["expected_end"] or "" for job in shown), default="") or None,
         "jobs": shown,
         "created_at": found["created_at"],
     }
+
+
+def _pieces(job: dict[str, Any]) -> int:
+    """How many pieces one print of a job gives: all that lie on its plate."""
+    return sum(part["copies"] for part in job["parts"]) if job["parts"] else 1
 
 
 def _state(db: Database, found: Row) -> str:

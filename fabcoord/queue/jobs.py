@@ -369,6 +369,10 @@ def _due(text: str | None) -> str | None:
         ) from error
 
 
+def _and_more(parts: list[dict[str, Any]] | None) -> str:
+    return f" and {len(parts) - 1} more" if parts and len(parts) > 1 else ""
+
+
 def _shape(db: Database, job: Row) -> dict[str, Any]:
     kept = (
         *("id", "design_id", "revision", "file_id", "member", "state", "reason", "copies"),
@@ -383,7 +387,7 @@ def _shape(db: Database, job: Row) -> dict[str, Any]:
     request = json.loads(job["request"])
     return {
         **{name: job[name] for name in kept},
-        "title": title["title"] if title else "",
+        "title": (title["title"] if title else "") + _and_more(request.get("parts")),
         "tags": json.loads(job["tags"]),
         "overnight": bool(job["overnight"]),
         "scale": request.get("scale", 1.0),

@@ -89,6 +89,6 @@ def _overview(status: int = 200, **facts: Any) -> Response:
         worn = {one.id: badges.of_member(db, one.id) for one in everyone}
     facts = {"given": {}} | facts
     return show(
-        "members.html", status, members=everyone, roles=list(ACCOUNT_ROLES), shares=shares, trained=trained,
-        worn=worn, models=policy_form.models(), **facts,
+        "members.html", status, members=everyone, roles=list(ACCOUNT_ROLES), shares=shares,
+        trained=trained, worn=worn, models=policy_form.models(), **facts,
     )  # fmt: skip

@@ -175,6 +175,8 @@ def test_items_that_ask_the_same_share_one_plate_and_one_slice(room: Room, bolt:
         ("bolt.stl", 3),
     ]
     assert (first["copies"], second["material"]) == (1, "PETG")
+    assert first["title"] == "Cube and 1 more"
+    assert get(room, batch_id)["copies"] == 2 + 3 + 1
     assert room.count_of("SELECT count(*) FROM slices") == 2
     ask(
         room,
