@@ -26,7 +26,7 @@ def routes(app: Flask) -> list[tuple[str, str, object]]:
             continue
         path = rule.rule
         for name in rule.arguments:
-            path = path.replace(f"<{name}>", "nowhere")
+            path = path.replace(f"<{name}>", "nowhere").replace(f"<int:{name}>", "1")
         needed = needed_by(app, rule.endpoint)
         found += [(method, path, needed) for method in rule.methods - {"HEAD", "OPTIONS"}]
     return found
