@@ -9,7 +9,7 @@ from typing import Any
 from fabcoord.errors import BadInput, Conflict, NotFound
 from fabcoord.members import accounts
 from fabcoord.members.roles import Member, Permission
-from fabcoord.queue import jobs, sight
+from fabcoord.queue import asked_file, jobs, sight
 from fabcoord.queue.preparation import Preparation
 from fabcoord.queue.states import JOB_TRANSITIONS, JobEvent, JobState
 from fabcoord.queue.transitions import move_job
@@ -210,7 +210,7 @@ def _plates(wanted: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
 
 def _part(db: Database, member: Member, item: dict[str, Any]) -> dict[str, Any]:
     """An item as part of a plate, with the file that it means."""
-    file = jobs.file_of(db, member, item)
+    file = asked_file.file_of(db, member, item)
     return {
         "design_id": item["design_id"],
         "file_id": file["id"],

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from fabcoord.designs import library
 from fabcoord.designs.licences import AS_SHIPPED, PrintRules
 from fabcoord.errors import BadInput, Conflict, NotAllowed, NotFound, Stale
 from fabcoord.members.roles import Member, Permission
 from fabcoord.printers import machines
-from fabcoord.queue import attempts, charge_codes, limits, policy, printers, terms
+from fabcoord.queue import asked_file, attempts, charge_codes, limits, policy, printers, terms
 from fabcoord.queue.preparation import Preparation
 from fabcoord.queue.sight import as_seen_by as as_seen_by
 from fabcoord.queue.states import JobEvent, JobState
@@ -56,7 +55,7 @@ def create(
     _, rules = policy.current(db, preparation.default)
     if full := limits.why_no_more_queued(db, rules, member.id):
         raise Conflict(full, hint="Wait until one of them has been printed, or cancel one.")
-    file = file_of(db, member, asked)
+    file = asked_file.file_of(db, member, asked)
     wanted = _checked(db, asked)
     if wanted["charge_code"]:
         charge_codes.require(db, member, wanted["charge_code"])
@@ -265,37 +264,6 @@ def _now_paid(db: Database, job: Row, rules: PrintRules) -> None:
     db.conn.execute("UPDATE jobs SET approved = 0 WHERE id = ?", (job["id"],))
     if job["state"] == JobState.QUEUED:
         move_job(db, job["id"], JobEvent.HOLD, f"{objection.reason} Release it to ask staff.")
-
-
-def file_of(db: Database, member: Member, asked: dict[str, Any]) -> dict[str, Any]:
-    """The file that a request means, with its ``design_id`` and ``revision``."""
-    design = library.get(db, asked["design_id"], member)
-    revision = asked.get("revision")
-    if revision is None:
-        revision = design["revision"]["number"]
-    file = _choose_file(db, design["id"], revision, asked.get("file_id"))
-    return file | {"design_id": design["id"], "revision": revision}
-
-
-def _choose_file(
-    db: Database, design_id: str, revision: int, file_id: str | None
-) -> dict[str, Any]:
-    files = library.files_of(db, design_id, revision)
-    if file_id is not None:
-        found = next((item for item in files if item["id"] == file_id), None)
-        if found is None:
-            raise NotFound(f"Revision {revision} of this design has no such file.")
-        return found
-    if not files:
-        raise NotFound(f"This design has no revision {revision}.")
-    if len(files) > 1:
-        names = ", ".join(item["name"] for item in files)
-        raise BadInput(
-            f"Revision {revision} has several files: {names}.",
-            hint="Say which with file_id; ask for one job per file.",
-            fields={"file_id": "missing"},
-        )
-    return files[0]
 
 
 def _machine_of_gcode(db: Database, preparation: Preparation, sha256: str) -> str:
