@@ -11,11 +11,12 @@ from fabcoord.printers import machines
 from fabcoord.printers.machines import Clearance
 from fabcoord.queue import causes, commands, printers
 from fabcoord.queue.states import (
+    ATTEMPT_EFFECTS,
     ENDED,
     LIVE,
-    STEPS,
     AttemptEvent,
     AttemptState,
+    Effect,
     JobEvent,
     JobState,
     next_attempt_state,
@@ -80,12 +81,14 @@ def apply(
     """
     before = get_row(db, attempt_id)
     old = AttemptState(before["state"])
-    taking = event is AttemptEvent.ACCEPT and old is AttemptState.OFFERED
-    if taking and not printers.occupy(db, before["printer_id"], attempt_id):
-        event, reason = AttemptEvent.WITHDRAW, "The printer is no longer free."
     new = next_attempt_state(old, event)
     if new is old:
         return new
+    taking = Effect.OCCUPY in ATTEMPT_EFFECTS[event]
+    if taking and not printers.occupy(db, before["printer_id"], attempt_id):
+        event, reason = AttemptEvent.WITHDRAW, "The printer is no longer free."
+        new = next_attempt_state(old, event)
+    effects = ATTEMPT_EFFECTS[event]
     changed = row(
         db,
         "UPDATE attempts SET state = :new, reason = :reason,"
@@ -102,7 +105,7 @@ def apply(
             "new": new.value,
             "old": old.value,
             "reason": reason[:500],
-            "live": new in LIVE,
+            "live": Effect.LEASE in effects,
             "ended": new in ENDED,
             "lease": in_seconds(lease_s),
             "now": now(),
@@ -118,7 +121,7 @@ def apply(
         attempt_id=attempt_id, job_id=before["job_id"], printer_id=before["printer_id"],
         agent_id=before["agent_id"], actor=actor, reason=reason,
     )  # fmt: skip
-    if new is AttemptState.FINISHED and _ejects(db, before["printer_id"]):
+    if Effect.EJECT in effects and _ejects(db, before["printer_id"]):
         db.conn.execute(
             "UPDATE printers SET plate_clear = 1, plate_attempt_id = NULL WHERE id = ?",
             (before["printer_id"],),
@@ -315,6 +318,7 @@ def _places(job: Row, held: list[Row]) -> str:
 
 def _settle_job(db: Database, attempt: Row, event: AttemptEvent, reason: str) -> None:
     """What an attempt's event means for its job."""
+    effects = ATTEMPT_EFFECTS[event]
     job = row(db, "SELECT * FROM jobs WHERE id = ?", (attempt["job_id"],))
     if job is None:
         return
@@ -324,27 +328,20 @@ def _settle_job(db: Database, attempt: Row, event: AttemptEvent, reason: str) ->
         (job["id"],),
     )
     db.conn.execute("UPDATE jobs SET copies_done = ? WHERE id = ?", (done, job["id"]))
-    if job["state"] in (JobState.CANCELLED, JobState.REJECTED) and event in STEPS:
+    if job["state"] in (JobState.CANCELLED, JobState.REJECTED) and Effect.STOP in effects:
         command(db, attempt, "cancel", None)  # seen to print although nobody wants it any more
     if job["state"] not in (JobState.PRINTING, JobState.NEEDS_ATTENTION):
         return  # ended, or on its way back to the queue, where `resume_job` looks at its copies
     name = value(db, "SELECT name FROM printers WHERE id = ?", (attempt["printer_id"],))
     copy = f"Copy {attempt['copy']}" if job["copies"] > 1 else "The print"
-    if event in (AttemptEvent.FAIL, AttemptEvent.CANCEL):
-        what = "failed" if event is AttemptEvent.FAIL else "was stopped"
-        move_job(
-            db,
-            job["id"],
-            JobEvent.NEEDS_PERSON,
-            f"{copy} {what} on {name}{': ' + reason if reason else '.'} Retry prints it again.",
-        )
-    elif event is AttemptEvent.DOUBT:
-        move_job(
-            db,
-            job["id"],
-            JobEvent.NEEDS_PERSON,
-            f"{copy} on {name}: nobody knows how it ended. {reason}",
-        )
+    because = f": {reason}" if reason else "."
+    if Effect.ASK in effects:
+        said = {
+            AttemptEvent.DOUBT: f"{copy} on {name}: nobody knows how it ended. {reason}",
+            AttemptEvent.FAIL: f"{copy} failed on {name}{because} Retry prints it again.",
+            AttemptEvent.CANCEL: f"{copy} was stopped on {name}{because} Retry prints it again.",
+        }
+        move_job(db, job["id"], JobEvent.NEEDS_PERSON, said[event])
     elif (
         job["state"] == JobState.PRINTING
         or attempt["state"] == AttemptState.UNKNOWN

@@ -144,6 +144,26 @@ ATTEMPT_TRANSITIONS: dict[tuple[AttemptState, AttemptEvent], AttemptState] = {
 }
 
 
+class Effect(StrEnum):
+    """What an attempt's event does besides, in the same transaction."""
+
+    OCCUPY = "occupy"  # the plate is taken; or, where it is not clear, the offer withdrawn
+    LEASE = "lease"  # its lease begins anew
+    EJECT = "eject"  # the plate is clear again, on machines that empty it themselves
+    RESUME = "resume"  # its job goes to where its copies are: printing, queued, printed
+    ASK = "ask"  # its job waits for a person
+    STOP = "stop"  # its agent is asked to cancel it, if nobody wants the job any more
+
+
+ATTEMPT_EFFECTS: dict[AttemptEvent, tuple[Effect, ...]] = {
+    _V.ACCEPT: (Effect.OCCUPY, Effect.LEASE, Effect.RESUME),
+    _V.WITHDRAW: (Effect.RESUME,),
+    **dict.fromkeys(STEPS, (Effect.LEASE, Effect.RESUME, Effect.STOP)),
+    _V.FINISH: (Effect.EJECT, Effect.RESUME),
+    **dict.fromkeys((_V.FAIL, _V.CANCEL, _V.DOUBT), (Effect.ASK,)),
+}
+
+
 def next_job_state(state: JobState, event: JobEvent) -> JobState:
     """The state after ``event``; raises Conflict, naming the present state, where it is illegal."""
     found = JOB_TRANSITIONS.get((state, event))

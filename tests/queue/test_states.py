@@ -14,12 +14,14 @@ import pytest
 from fabcoord.errors import Conflict
 from fabcoord.queue import states
 from fabcoord.queue.states import (
+    ATTEMPT_EFFECTS,
     ATTEMPT_TRANSITIONS,
     ENDED,
     JOB_TRANSITIONS,
     LIVE,
     AttemptEvent,
     AttemptState,
+    Effect,
     JobEvent,
     JobState,
     PrinterFacts,
@@ -180,6 +182,10 @@ def render() -> str:
             "",
             *moves(AttemptState, ATTEMPT_TRANSITIONS),
             "",
+            "What an event does besides, in the same transaction:",
+            "",
+            *effects(),
+            "",
             "## Printers",
             "",
             "Worked out anew from facts; `printer_state` is the one function that does so.",
@@ -206,6 +212,18 @@ def moves(kind: type[StrEnum], table: dict) -> list[str]:  # type: ignore[type-a
         made = "; ".join(f"{', '.join(events)} → `{end}`" for end, events in by_end.items())
         rows.append(f"| `{state}` | {made or 'nothing: the end'} |")
     return ["| in | what can happen → what it becomes |", "|---|---|", *rows]
+
+
+def effects() -> list[str]:
+    told = comments(Effect)
+    does = {
+        event: "; ".join(
+            told[one.name][0].lower() + told[one.name][1:] for one in ATTEMPT_EFFECTS[event]
+        )
+        for event in AttemptEvent
+    }
+    rows = [f"| `{event}` | {said[0].upper()}{said[1:]} |" for event, said in does.items()]
+    return ["| event | effects |", "|---|---|", *rows]
 
 
 def comments(kind: type[StrEnum]) -> dict[str, str]:
