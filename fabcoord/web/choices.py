@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fabcoord.api.access import member
+from fabcoord.api.context import lab
+from fabcoord.ledger import wallets
 from fabcoord.printers import machines
 from fabcoord.queue import policy, printers
 from fabcoord.store.sqlite import Database
@@ -31,6 +34,7 @@ class Choices:
     nozzles: list[str]  # of the lab's printers, in mm
     tags: list[str]  # that printers are marked with
     overnight: bool  # whether asking for the night makes a difference
+    charge_codes: list[tuple[str, str]]  # those that the signed-in member may name
 
 
 def of_lab(db: Database) -> Choices:
@@ -50,4 +54,9 @@ def of_lab(db: Database) -> Choices:
         nozzles=[f"{width:g}" for width in sorted(widths)],
         tags=sorted({tag for printer in everyone for tag in printer["tags"]}),
         overnight=bool(hours.open) and hours.overnight == "asked",
+        charge_codes=[
+            (code["name"], f"{code['name']} {code['title']}".strip())
+            for code in wallets.codes(db, lab().charges, member())
+            if not code["closed"] and member().id in (code.get("members") or [member().id])
+        ],
     )

@@ -120,7 +120,7 @@ def ask_for_print(design_id: str) -> Response:
 
 _TEXT = ("title", "licence", "licence_other", "description", "attribution", "tags")
 _MORE = ("due_at", "nozzle_mm", "overnight")
-_WISHES = ("file_id", "copies", "material", "quality", "colour", "machine", "note")
+_WISHES = ("file_id", "copies", "material", "quality", "colour", "machine", "note", "charge_code")
 
 
 def _given() -> dict[str, Any]:

@@ -144,6 +144,27 @@ def test_a_form_that_is_sent_twice_puts_money_in_once(
         assert wallets.get(db, priced.lab.charges, ben.id)["balance_minor"] == 1050
 
 
+def test_a_member_lets_a_charge_code_pay(
+    priced: Served, admin: Member, agent: Agent, page: Page
+) -> None:
+    ben = priced.add_member("Ben")
+    agent.add_printer(admin, "Left", material="PLA")
+    with priced.lab.store.writing() as db:
+        wallets.save_code(db, admin, "club", {"title": "Robotics club"})
+        wallets.save_code(db, admin, "other", {"members": [admin.id]})
+    design_id = store_design(priced, ben, "Knob")
+    done = "SELECT 1 FROM checks WHERE state = 'done'"
+    wait_for(priced, lambda db: db.conn.execute(done).fetchone(), 60)
+    sign_in(page, "Ben", f"/designs/{design_id}")
+    who_pays = page.get_by_label("Who pays")
+    assert who_pays.locator("option").all_inner_texts() == ["You", "club Robotics club"]
+    who_pays.select_option("club")
+    page.get_by_role("button", name="Ask for the print").click()
+    page.wait_for_url("**/jobs/*")
+    with priced.lab.store.reading() as db:
+        assert db.conn.execute("SELECT charge_code FROM jobs").fetchone() == ("club",)
+
+
 def test_members_do_not_see_the_pages_of_others_money(priced: Served, page: Page) -> None:
     ben, eve = priced.add_member("Ben"), priced.add_member("Eve")
     sign_in(page, "Ben", "/wallet")
