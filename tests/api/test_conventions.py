@@ -323,7 +323,7 @@ def test_the_document_describes_every_route(app: Flask, caller: Any) -> None:
         (method.upper(), path) for path, methods in document["paths"].items() for method in methods
     }
     registered = {
-        (method, rule.rule.replace("<", "{").replace(">", "}"))
+        (method, rule.rule.replace("<int:", "<").replace("<", "{").replace(">", "}"))
         for rule in app.url_map.iter_rules()
         if hasattr(app.view_functions[rule.endpoint], "documented")
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
