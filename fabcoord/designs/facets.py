@@ -14,6 +14,7 @@ from fabcoord.store.sqlite import Database
 
 KINDS = ("tag", "licence", "format", "material")
 _MOST_VALUES = 12
+_MANY = 5_000  # designs found, from which it is worth to look at the others instead
 
 
 def refresh(db: Database, design_id: str) -> None:
@@ -83,7 +84,10 @@ def count(
         "me": viewer.id,
         "owner": owner,
     }
-    for own in (False,) if viewer.is_visitor else (False, True):
+    most = _of_most(db, match) if match and not (chosen or owner or viewer.is_visitor) else None
+    if most is not None:
+        counted |= most
+    for own in (True,) if most is not None else (False,) if viewer.is_visitor else (False, True):
         sql = _query(match, chosen, owner, own=own, public=viewer.is_visitor)
         for facet, many in db.conn.execute(sql, given):
             counted[facet] = counted.get(facet, 0) + many
@@ -105,6 +109,37 @@ def count(
                 {"value": named[facet]["value"], "count": many, "chosen": facet in chosen}
             )
     return shown, total
+
+
+def _of_most(db: Database, match: str) -> dict[int, int] | None:
+    """Counts of what is listed and found, where that is most of the library; else None.
+
+    Then it is quicker to take away what is not found from the counts of all.
+    """
+    sql = "SELECT rowid FROM designs_search WHERE designs_search MATCH ?"
+    found = {number for (number,) in db.conn.execute(sql, (match,))}
+    if len(found) <= _MANY:
+        return None
+    listed = {
+        number
+        for (number,) in db.conn.execute(  # every design has exactly one licence
+            "SELECT number FROM facet_values CROSS JOIN facets USING (facet)"
+            " WHERE kind = 'licence' AND listed = 1"
+        )
+    }
+    others = listed - found
+    if 2 * len(others) > len(listed):
+        return None
+    counted = dict(
+        db.conn.execute("SELECT facet, count(*) FROM facets WHERE listed = 1 GROUP BY facet")
+    )
+    for facet, many in db.conn.execute(
+        "SELECT facet, count(*) FROM json_each(?) AS other CROSS JOIN facets"
+        " ON number = other.value WHERE listed = 1 GROUP BY facet",
+        (json.dumps(list(others)),),
+    ):
+        counted[facet] -= many
+    return {facet: many for facet, many in counted.items() if many}
 
 
 def _query(match: str, chosen: list[int], owner: str, *, own: bool, public: bool) -> str:

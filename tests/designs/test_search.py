@@ -95,3 +95,46 @@ def test_nothing_that_is_typed_is_an_error(store: Store, text: str) -> None:
         search.search(db, Asked(text=text), nobody)
         search.count(db, Asked(text=text), nobody)
         search.search(db, asked, nobody)
+
+
+def test_counts_are_the_same_when_what_is_not_found_is_taken_away(
+    store: Store, ben: Member, eve: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(9):
+        create(
+            store, ben if number % 2 else eve, f"Hook {'garden' if number < 7 else 'kitchen'}",
+            tags=[f"t{number % 3}"], files=[STL, STEP][: 1 + number % 2],
+            visibility="private" if number in (3, 4) else "lab",
+        )  # fmt: skip
+    with store.writing() as db:
+        gone = search.search(db, Asked("kitchen"), ben)[0][0]["id"]
+        owner = ben if db.conn.execute(
+            "SELECT owner_id = ? FROM designs WHERE id = ?", (ben.id, gone)
+        ).fetchone()[0] else eve  # fmt: skip
+        library.delete(db, owner, gone)
+    for asked in (Asked("hook"), Asked("garden"), Asked("kitchen"), Asked("nowhere"), Asked("h")):
+        for viewer in (ben, eve):
+            with store.reading() as db:
+                usual = search.count(db, asked, viewer)
+            monkeypatch.setattr(facets, "_MANY", 0)
+            with store.reading() as db:
+                taken_away = search.count(db, asked, viewer)
+            monkeypatch.undo()
+            assert taken_away["total"] == usual["total"]
+            for kind in facets.KINDS:
+                assert {(one["value"], one["count"]) for one in taken_away["facets"][kind]} == {
+                    (one["value"], one["count"]) for one in usual["facets"][kind]
+                }
+
+
+def test_a_word_that_is_everywhere_brings_the_newest_first_and_all_of_them(
+    store: Store, ben: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [create(store, ben, f"Hook {number}") for number in range(5)]
+    monkeypatch.setattr(search, "_MOST_RANKED", 3)
+    found, cursor = [], None
+    for _ in range(3):
+        with store.reading() as db:
+            items, cursor = search.search(db, Asked("hook"), ben, cursor=cursor, limit=2)
+        found += [item["id"] for item in items]
+    assert (found, cursor) == (made[::-1], None)
