@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.faults import disk
 from tests.faults.crash import copies
 from tests.faults.disk import Told
-from tests.faults.plant import Persons, Plant, environment_of
+from tests.faults.persons import Persons
+from tests.faults.plant import Plant, environment_of
 from tests.faults.power_cut import replay
 from tests.faults.storm import build, storm
 

@@ -17,7 +17,8 @@ from pathlib import Path
 from tests.e2e.lab import Json
 from tests.faults import disk
 from tests.faults.bad_link import BadLink
-from tests.faults.plant import STOPPED, Persons, Plant, Site, environment_of, full
+from tests.faults.persons import Persons
+from tests.faults.plant import STOPPED, Plant, Site, environment_of, full
 
 _KILLED = ("web", "worker", "serve", "own agent", "everything")
 _FULL_S = (1.0, 4.0)

@@ -12,7 +12,8 @@ import pytest
 from tests.faults import disk
 from tests.faults.crash import Look, copies
 from tests.faults.disk import Told
-from tests.faults.plant import Persons, Plant, environment_of
+from tests.faults.persons import Persons
+from tests.faults.plant import Plant, environment_of
 from tests.faults.power_cut import replay
 
 pytestmark = pytest.mark.faults
