@@ -106,7 +106,10 @@ def write_stl(path: Path, triangles: Floats) -> None:
     with unfinished.open("wb") as file:
         file.write(b"fabcoord mesh in mm".ljust(80) + len(triangles).to_bytes(4, "little"))
         for start in range(0, len(triangles), _AT_ONCE):
-            _records(triangles[start : start + _AT_ONCE]).tofile(file)
+            records = _records(triangles[start : start + _AT_ONCE])
+            if start == 0 and records[:3].tobytes()[:_LOOKED_AT_BYTES].isascii():
+                records["attribute"][:1] = 0xFFFF  # see is_plain_binary
+            records.tofile(file)
     unfinished.replace(path)
 
 
