@@ -29,6 +29,7 @@ SPOOLS = (
     *("spool.created", "spool.changed", "spool.weighed", "spool.loaded", "spool.unloaded"),
     "spool.low",
 )
+RULES = ("policy.tried", "policy.changed", "group.changed")
 AGENTS = ("agent.paired", "agent.registered", "agent.revoked", "agent.waiting")
 DESIGNS = (
     *("picture.added", "picture.ready", "picture.changed", "picture.deleted"),

@@ -90,7 +90,7 @@ def _overview(status: int = 200, **facts: Any) -> Response:
         trial = trials.latest(db)
         groups = entitlements.groups(db)
         members = accounts.everyone(db)
-        listening = live.listen(db, _URL, ("policy.tried",))
+        listening = live.listen(db, _URL, live.RULES)
     documents = [*(one["document"] for one in kept), asdict(lab().preparation.default)]
     versions = [
         one | {"changes": policy_form.difference(documents[number + 1], documents[number])}
