@@ -83,9 +83,6 @@ class Schedule:
     def __len__(self) -> int:
         return len(self._jobs)
 
-    def __contains__(self, job_id: str) -> bool:
-        return job_id in self._jobs
-
     def __iter__(self) -> Iterator[Waiting]:
         return (entry[0] for entry in self._jobs.values())
 

@@ -14,29 +14,10 @@ from fabcoord.designs import checks
 from fabcoord.store.blobs import BlobStore
 from fabcoord.store.database import Store, rows
 from fabcoord.work.engine import Engine
-from fabcoord.work.sandbox import Completed, Limits
+from fabcoord.work.sandbox import Completed
 
 CUBE = binary_stl(box(20, 20, 20))
 NAN = CUBE[:96] + struct.pack("<3f", float("nan"), 0, 0) + CUBE[108:]
-
-
-@pytest.fixture
-def blobs(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
-
-
-@pytest.fixture
-def make_engine(store: Store, blobs: BlobStore, tmp_path: Path) -> Callable[..., Engine]:
-    """An engine that checks with these limits; what is queued waits for `run_all`."""
-
-    def make(**limits: float) -> Engine:
-        engine = Engine(store, tmp_path / "work")
-        for task in checks.tasks(store, blobs, tmp_path / "runs", Limits(**limits)):  # type: ignore[arg-type]
-            engine.register(task)
-        store.announce = lambda run_id: None
-        return engine
-
-    return make
 
 
 def run_all(store: Store, engine: Engine) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,26 +13,8 @@ from fabcoord.store.blobs import BlobStore
 from fabcoord.store.database import Store, rows
 from fabcoord.store.events import last_seq, since
 from fabcoord.work.engine import Engine
-from fabcoord.work.sandbox import Limits
 
 THIN = binary_stl([*box(20, 20, 20), *box(0.3, 20, 40)])
-
-
-@pytest.fixture
-def blobs(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
-
-
-@pytest.fixture
-def make_engine(store: Store, blobs: BlobStore, tmp_path: Path) -> Callable[..., Engine]:
-    def make(**limits: float) -> Engine:
-        engine = Engine(store, tmp_path / "work")
-        for task in checks.tasks(store, blobs, tmp_path / "runs", Limits(**limits)):  # type: ignore[arg-type]
-            engine.register(task)
-        store.announce = lambda run_id: None
-        return engine
-
-    return make
 
 
 def run(store: Store, engine: Engine, kind: str) -> None:

@@ -5,30 +5,17 @@ from __future__ import annotations
 import os
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from fabcoord.designs import garbage, library
 from fabcoord.designs.library import NewFile
 from fabcoord.errors import Conflict
-from fabcoord.members import accounts
-from fabcoord.members.roles import Member, Role
+from fabcoord.members.roles import Member
 from fabcoord.store.blobs import BlobStore
 from fabcoord.store.database import Store, rows
 
 LONG_AGO = time.time() - 90 * 24 * 3600
-
-
-@pytest.fixture
-def blobs(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
-
-
-@pytest.fixture
-def ben(store: Store) -> Member:
-    with store.writing() as db:
-        return accounts.create(db, "Ben", Role.MEMBER)
 
 
 def old(blobs: BlobStore, data: bytes) -> str:

@@ -10,24 +10,11 @@ from fabcoord.designs import library, lineage
 from fabcoord.designs.library import NewFile
 from fabcoord.designs.lineage import Source
 from fabcoord.errors import LicenceConflict
-from fabcoord.members import accounts
-from fabcoord.members.roles import Member, Role
+from fabcoord.members.roles import Member
 from fabcoord.store.database import Store
 
 CUBE = NewFile("cube.stl", "a" * 64, 684, "stl")
 KNOB = NewFile("knob.stl", "b" * 64, 684, "stl")
-
-
-@pytest.fixture
-def ben(store: Store) -> Member:
-    with store.writing() as db:
-        return accounts.create(db, "Ben", Role.MEMBER)
-
-
-@pytest.fixture
-def eve(store: Store) -> Member:
-    with store.writing() as db:
-        return accounts.create(db, "Eve", Role.MEMBER)
 
 
 def create(store: Store, owner: Member, licence: str, **given: Any) -> str:

@@ -18,17 +18,6 @@ from fabcoord.store.blobs import BlobStore
 from fabcoord.store.database import Store, row
 
 
-@pytest.fixture
-def blobs(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
-
-
-@pytest.fixture
-def ben(store: Store) -> Member:
-    with store.writing() as db:
-        return accounts.create(db, "Ben", Role.MEMBER)
-
-
 def photo(path: Path, size: tuple[int, int] = (3000, 2000)) -> bytes:
     """A JPEG that tells where it was taken, and that it lies on its side."""
     exif = Image.Exif()

@@ -27,11 +27,6 @@ THIN = {"code": "thin_walls", "severity": "warning", "message": "Thin.", "marks"
 
 
 @pytest.fixture
-def blobs(tmp_path: Path) -> BlobStore:
-    return BlobStore(tmp_path / "blobs")
-
-
-@pytest.fixture
 def engine(store: Store, blobs: BlobStore, tmp_path: Path) -> Engine:
     engine = Engine(store, tmp_path / "work")
     for task in checks.tasks(store, blobs, tmp_path / "runs", Limits()):

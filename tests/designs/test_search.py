@@ -9,23 +9,10 @@ from hypothesis import strategies as st
 from fabcoord.designs import documentation, facets, library, search, tags
 from fabcoord.designs.library import NewFile
 from fabcoord.designs.search import Asked
-from fabcoord.members import accounts
 from fabcoord.members.roles import Member, Role
 from fabcoord.store.database import Store
 
 STL, STEP = NewFile("a.stl", "a" * 64, 684, "stl"), NewFile("b.step", "b" * 64, 900, "step")
-
-
-@pytest.fixture
-def ben(store: Store) -> Member:
-    with store.writing() as db:
-        return accounts.create(db, "Ben", Role.MEMBER)
-
-
-@pytest.fixture
-def eve(store: Store) -> Member:
-    with store.writing() as db:
-        return accounts.create(db, "Eve", Role.MEMBER)
 
 
 def create(store: Store, owner: Member, title: str, **given: object) -> str:
